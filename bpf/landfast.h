@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every struct, enum and limit that the kernel programs share with user space. The Python side is
+ * landfast/event.py and landfast/policy/layout.py (what leaves the host) and landfast_agent/layout.py (what does
+ * not); tests/bpf/test_layout.py holds all of them against this file. Fields are naturally aligned, holes are
+ * explicit, integers are in host byte order unless the name ends in _be. Addresses are always 16 bytes:
+ * IPv4 is ::ffff:a.b.c.d.
+ */
+#ifndef LANDFAST_H
+#define LANDFAST_H
+
+#define LF_LAYOUT_VERSION 1 /* of every pinned map; raised on any change below */
+
+#define LF_CLASSES 64	       /* data classes of one deployment: one bit each in a tag mask */
+#define LF_SLOTS 2	       /* policies held at once; slot = generation % LF_SLOTS */
+#define LF_INSTANTS 4096       /* distinct expiry instants of one policy */
+#define LF_TIMED_SETS 4096     /* distinct combinations of (class, expiry instant) of one policy */
+#define LF_GLOB_WORDS 64       /* words of the selector automaton: 64 * 64 pattern characters */
+#define LF_GLOB_BITS (LF_GLOB_WORDS * 64)
+#define LF_PATH_LEN 256	       /* of a cgroup path that selectors are matched against */
+#define LF_FILE_LEN 128	       /* of an executable's path in lf_image */
+
+/* What address a prefix is about. Part of the key, so that one trie holds all three. */
+enum lf_space {
+	LF_SPACE_ALLOW = 0, /* remote address, with remote ports: who may be talked to */
+	LF_SPACE_SERVE = 1, /* remote address, with local ports: who may be answered */
+	LF_SPACE_PEER = 2,  /* address of this host, with remote ports: untagged local processes */
+};
+
+/* Transport as policy sees it: the IP protocol number, ICMPv6 folded into ICMP. */
+enum lf_proto {
+	LF_PROTO_ICMP = 1,
+	LF_PROTO_TCP = 6,
+	LF_PROTO_UDP = 17,
+};
+
+enum lf_verdict {
+	LF_ALLOW = 1,
+	LF_DENY = 2,
+	LF_WOULD_DENY = 3, /* every class that is missing is in audit mode: recorded, let pass */
+};
+
+enum lf_reason {
+	LF_R_NONE = 0,
+	LF_R_RULE = 1,		    /* an allow rule */
+	LF_R_SERVE = 2,		    /* a serve rule */
+	LF_R_PEER = 3,		    /* a peers rule */
+	LF_R_SAME_CLASS = 4,	    /* the local peer carries every class of the sender */
+	LF_R_LOOPBACK = 5,	    /* loopback: allow */
+	LF_R_NO_RULE = 6,	    /* nothing allows it */
+	LF_R_EXPIRED = 7,	    /* a rule allowed it until its expiry */
+	LF_R_UNKNOWN_CLASS = 8,	    /* a class that the policy does not hold (any more) */
+	LF_R_NO_POLICY = 9,	    /* no policy has been loaded yet */
+	LF_R_UNTAGGED_PEER = 10,    /* the local peer lacks a class of the sender, or nobody listens */
+	LF_R_FORBIDDEN_FAMILY = 11, /* a socket family that nobody decides on */
+	LF_R_FORBIDDEN_PROTOCOL = 12,
+	LF_R_RAW_SOCKET = 13,
+	LF_R_SOURCE_ROUTE = 14, /* IP options or an IPv6 routing header */
+	LF_R_MALFORMED = 15,	/* a packet that cannot be read, so cannot be judged */
+	LF_R_NO_STORAGE = 16,	/* the kernel had no memory to remember the tags */
+	LF_R_EXEC = 17,		/* not a decision: a tagged process executed a file */
+	LF_R_CGROUP = 18,	/* not a decision: a process was tagged since its cgroup is selected */
+	LF_R_FORBIDDEN_CALL = 19, /* a system call that would slip past every hook */
+};
+
+/* Where a record was made. One row of counters each. */
+enum lf_stage {
+	LF_S_CREATE = 0,  /* socket creation */
+	LF_S_CONNECT = 1, /* connect and Fast Open */
+	LF_S_SENDMSG = 2, /* unconnected UDP send */
+	LF_S_EGRESS = 3,  /* a packet about to leave the socket layer */
+	LF_S_TASK = 4,	  /* task lifecycle: records, never verdicts */
+	LF_S_SYSCALL = 5, /* forbidden system calls */
+	LF_STAGES = 6,
+};
+
+/* Counters of a stage; index = stage * LF_COUNTERS + counter. Promise 7: DECIDED == SUBMITTED + LOST. */
+enum lf_counter {
+	LF_C_DECIDED = 0,   /* verdicts computed (LF_S_TASK: records wanted) */
+	LF_C_ALLOW = 1,
+	LF_C_DENY = 2,
+	LF_C_WOULD_DENY = 3,
+	LF_C_CACHED = 4,    /* packets passed or dropped by a cached verdict: no decision, no event */
+	LF_C_SUBMITTED = 5, /* records handed to the ring */
+	LF_C_LOST = 6,	    /* records that did not fit in the ring */
+	LF_C_RESERVED = 7,
+	LF_COUNTERS = 8,
+};
+
+/* Failures by place; index = LF_STAGES * LF_COUNTERS + failure. */
+enum lf_failure {
+	LF_F_TASK_MAP = 0,	/* a task's tags did not fit in the map; its parent was killed */
+	LF_F_SOCKET_STORAGE = 1,
+	LF_F_HEARD_MAP = 2,	/* a UDP peer could not be remembered: it cannot be answered */
+	LF_F_CGROUP_MAP = 3,	/* a selected cgroup could not be remembered */
+	LF_F_CGROUP_PATH = 4,	/* a cgroup path longer than LF_PATH_LEN: matched by its beginning only */
+	LF_F_SIGNAL = 5,	/* bpf_send_signal failed */
+	LF_F_IMAGE_MAP = 6,
+	LF_F_SPARE = 7,
+	LF_FAILURES = 8,
+};
+#define LF_COUNTER_SLOTS (LF_STAGES * LF_COUNTERS + LF_FAILURES)
+
+/* lf_event.flags */
+#define LF_E_LOCAL 1   /* the destination is this host */
+#define LF_E_SERVING 2 /* a connection that our listener accepted, or a UDP peer heard from */
+
+/* One record of the ring buffer: 128 bytes. time_ns is CLOCK_BOOTTIME. */
+struct lf_event {
+	__u64 time_ns;
+	__u64 tags;	 /* classes of the socket and of the process */
+	__u64 missing;	 /* classes among them that nothing allows; 0 when allowed */
+	__u64 cookie;	 /* of the socket; 0 when there is none */
+	__u64 cgroup_id; /* of the current task */
+	__u64 image;	 /* key of lf_image: which execution of the process */
+	__u64 version;	 /* of the policy that decided */
+	__u32 tgid;
+	__u32 tid;
+	__u32 uid;
+	__u32 rule; /* number of the deciding rule in its policy, from 1; 0: none, or more than one */
+	__u8 stage;
+	__u8 verdict;
+	__u8 reason;
+	__u8 protocol; /* as policy sees it */
+	__u8 family;   /* AF_INET, AF_INET6, or the family that was asked for */
+	__u8 type;     /* SOCK_STREAM, SOCK_DGRAM, SOCK_RAW; 0 in egress */
+	__u8 flags;
+	__u8 pad;
+	__u16 remote_port;
+	__u16 local_port;
+	__u32 ifindex; /* egress only */
+	char comm[16];
+	__u8 remote[16];
+};
+
+/* What one execution of a tagged process looked like; read by the daemon to name processes that are gone. */
+struct lf_image {
+	__u64 time_ns;
+	__u64 cgroup_id;
+	__u32 tgid;
+	__u32 uid;
+	char comm[16];
+	char file[LF_FILE_LEN];
+};
+
+/* A tagged thread group. */
+struct lf_task {
+	__u64 tags;
+	__u64 image;
+	__u64 since_ns;	  /* CLOCK_BOOTTIME when it became tagged */
+	__u64 cgroup_id;  /* of the selected cgroup that tagged it; 0: inherited or explicit */
+	__u32 parent;	  /* thread group that it inherited from; 0: tagged from outside */
+	__u32 reserved;
+};
+
+/* Where a process came from, so that `tag` finds a whole tree even if its middle has died. */
+struct lf_birth {
+	__u64 time_ns;
+	__u32 parent;
+	__u32 pad;
+};
+
+/* What a socket remembers. Never rebuilt: fields may be added at the end of reserved only. */
+struct lf_sock {
+	__u32 lock; /* struct bpf_spin_lock in the kernel; guards everything below */
+	__u32 layout;
+	__u64 tags;
+	__u64 origin; /* cookie of the socket that this was made for: another one means a clone, so accepted */
+	/* the cached verdict: valid for exactly this question, in this generation, until this deadline */
+	__u64 generation;
+	__u64 deadline_ns;
+	__u8 remote[16];
+	__u16 remote_port;
+	__u16 local_port;
+	__u8 protocol;
+	__u8 local;
+	__u8 verdict;
+	__u8 serving;
+	__u64 reserved[4];
+};
+
+/* Written by user space once, changed by one 64-bit store: the switch. */
+struct lf_control {
+	__u64 generation; /* 0: no policy; slot = generation % LF_SLOTS */
+	__u64 layout;
+	__u64 tagged;  /* not 0 once anything was ever tagged or selected: until then programs return at once */
+	__u64 selecting; /* not 0 while the policy selects cgroups */
+	__u64 wake_ns; /* when the ring's reader was last woken */
+	__u64 reserve_used; /* tags of tasks spilled into the reserve map */
+	__u64 reserved[2];
+};
+
+/* The fixed part of a policy. Masks have one bit per class. */
+struct lf_policy {
+	__u64 generation; /* host's own; not part of the digest */
+	__u64 version;
+	__u64 loaded;	  /* classes that the policy holds */
+	__u64 audit;	  /* mode: audit */
+	__u64 loop_allow; /* loopback: allow */
+	__u64 loop_deny;  /* loopback: deny */
+	__u64 kill;	  /* forbidden_calls: kill */
+	__u64 glob_words; /* words of the automaton in use */
+	__u8 digest[32];  /* SHA-256 of the canonical policy */
+	__u64 reserved[4];
+};
+
+/* Key of the destination trie. prefixlen counts the 32 bits of space too. */
+struct lf_dest_key {
+	__u32 prefixlen;
+	__u32 space;
+	__u8 address[16];
+};
+
+/* Classes that something is granted to, and until when. */
+struct lf_grant {
+	__u64 classes; /* for as long as the policy is active */
+	__u64 timed;   /* until an instant of their own */
+	__u32 timed_set; /* index of the lf_timed_set that tells which */
+	__u32 rule;
+};
+
+/* A destination: the grant for any protocol and port, and the id of its port table. */
+struct lf_dest {
+	struct lf_grant any;
+	__u32 ports; /* 0: none */
+	__u32 pad;
+};
+
+/* Key of the port trie. prefixlen counts ports, protocol and pad (48 bits) too. */
+struct lf_port_key {
+	__u32 prefixlen;
+	__u32 ports;
+	__u8 protocol;
+	__u8 pad;
+	__u16 port_be;
+};
+
+/* Example: class 3 until instant 7, class 5 until instant 9: instant[3] = 7, instant[5] = 9. */
+struct lf_timed_set {
+	__u16 instant[LF_CLASSES];
+};
+
+/* An expiry: by the wall clock as the policy says it, and when that is on this host since boot. */
+struct lf_instant {
+	__u64 unix_s;
+	__u64 boot_ns;
+};
+
+/*
+ * Selectors as one non-deterministic automaton over the characters of a cgroup path, one bit per state.
+ * Example: the unit pattern "a*.b" has the states  start a(loops) . b;  on each character c
+ *     active = ((active << 1 | enter) & on[c]) | (active & loop, unless c is '/')
+ * and a pattern has matched when its last state is active at a '/' or at the end.
+ */
+struct lf_glob {
+	__u64 enter_path[LF_GLOB_WORDS];      /* start states of path patterns: entered once, at the first character */
+	__u64 enter_component[LF_GLOB_WORDS]; /* start states of unit patterns: entered after every '/' */
+	__u64 loop[LF_GLOB_WORDS];	      /* states that stay active on any character but '/' */
+	__u64 last[LF_GLOB_WORDS];
+};
+
+/* Row of the automaton for one character: states that it leads into. */
+struct lf_glob_row {
+	__u64 on[LF_GLOB_WORDS];
+};
+
+/* Who a UDP socket has heard from. */
+struct lf_heard_key {
+	__u64 cookie;
+	__u8 remote[16];
+	__u16 remote_port;
+	__u16 pad[3];
+};
+
+#endif
