@@ -11,14 +11,14 @@
 
 #define LF_LAYOUT_VERSION 1 /* of every pinned map; raised on any change below */
 
-#define LF_CLASSES 64	       /* data classes of one deployment: one bit each in a tag mask */
-#define LF_SLOTS 2	       /* policies held at once; slot = generation % LF_SLOTS */
-#define LF_INSTANTS 4096       /* distinct expiry instants of one policy */
-#define LF_TIMED_SETS 4096     /* distinct combinations of (class, expiry instant) of one policy */
-#define LF_GLOB_WORDS 64       /* words of the selector automaton: 64 * 64 pattern characters */
-#define LF_GLOB_BITS (LF_GLOB_WORDS * 64)
-#define LF_PATH_LEN 256	       /* of a cgroup path that selectors are matched against */
-#define LF_FILE_LEN 128	       /* of an executable's path in lf_image */
+#define LF_CLASSES    64   /* data classes of one deployment: one bit each in a tag mask */
+#define LF_SLOTS      2    /* policies held at once; slot = generation % LF_SLOTS */
+#define LF_INSTANTS   4096 /* distinct expiry instants of one policy */
+#define LF_TIMED_SETS 4096 /* distinct combinations of (class, expiry instant) of one policy */
+#define LF_GLOB_WORDS 64   /* words of the selector automaton: 64 * 64 pattern characters */
+#define LF_GLOB_BITS  (LF_GLOB_WORDS * 64)
+#define LF_PATH_LEN   256 /* of a cgroup path that selectors are matched against */
+#define LF_FILE_LEN   128 /* of an executable's path in lf_image */
 
 /* What address a prefix is about. Part of the key, so that one trie holds all three. */
 enum lf_space {
@@ -42,24 +42,24 @@ enum lf_verdict {
 
 enum lf_reason {
 	LF_R_NONE = 0,
-	LF_R_RULE = 1,		    /* an allow rule */
-	LF_R_SERVE = 2,		    /* a serve rule */
-	LF_R_PEER = 3,		    /* a peers rule */
-	LF_R_SAME_CLASS = 4,	    /* the local peer carries every class of the sender */
-	LF_R_LOOPBACK = 5,	    /* loopback: allow */
-	LF_R_NO_RULE = 6,	    /* nothing allows it */
-	LF_R_EXPIRED = 7,	    /* a rule allowed it until its expiry */
-	LF_R_UNKNOWN_CLASS = 8,	    /* a class that the policy does not hold (any more) */
-	LF_R_NO_POLICY = 9,	    /* no policy has been loaded yet */
+	LF_R_RULE = 1,              /* an allow rule */
+	LF_R_SERVE = 2,             /* a serve rule */
+	LF_R_PEER = 3,              /* a peers rule */
+	LF_R_SAME_CLASS = 4,        /* the local peer carries every class of the sender */
+	LF_R_LOOPBACK = 5,          /* loopback: allow */
+	LF_R_NO_RULE = 6,           /* nothing allows it */
+	LF_R_EXPIRED = 7,           /* a rule allowed it until its expiry */
+	LF_R_UNKNOWN_CLASS = 8,     /* a class that the policy does not hold (any more) */
+	LF_R_NO_POLICY = 9,         /* no policy has been loaded yet */
 	LF_R_UNTAGGED_PEER = 10,    /* the local peer lacks a class of the sender, or nobody listens */
 	LF_R_FORBIDDEN_FAMILY = 11, /* a socket family that nobody decides on */
 	LF_R_FORBIDDEN_PROTOCOL = 12,
 	LF_R_RAW_SOCKET = 13,
-	LF_R_SOURCE_ROUTE = 14, /* IP options or an IPv6 routing header */
-	LF_R_MALFORMED = 15,	/* a packet that cannot be read, so cannot be judged */
-	LF_R_NO_STORAGE = 16,	/* the kernel had no memory to remember the tags */
-	LF_R_EXEC = 17,		/* not a decision: a tagged process executed a file */
-	LF_R_CGROUP = 18,	/* not a decision: a process was tagged since its cgroup is selected */
+	LF_R_SOURCE_ROUTE = 14,   /* IP options or an IPv6 routing header */
+	LF_R_MALFORMED = 15,      /* a packet that cannot be read, so cannot be judged */
+	LF_R_NO_STORAGE = 16,     /* the kernel had no memory to remember the tags */
+	LF_R_EXEC = 17,           /* not a decision: a tagged process executed a file */
+	LF_R_CGROUP = 18,         /* not a decision: a process was tagged since its cgroup is selected */
 	LF_R_FORBIDDEN_CALL = 19, /* a system call that would slip past every hook */
 };
 
@@ -69,32 +69,32 @@ enum lf_stage {
 	LF_S_CONNECT = 1, /* connect and Fast Open */
 	LF_S_SENDMSG = 2, /* unconnected UDP send */
 	LF_S_EGRESS = 3,  /* a packet about to leave the socket layer */
-	LF_S_TASK = 4,	  /* task lifecycle: records, never verdicts */
+	LF_S_TASK = 4,    /* task lifecycle: records, never verdicts */
 	LF_S_SYSCALL = 5, /* forbidden system calls */
 	LF_STAGES = 6,
 };
 
 /* Counters of a stage; index = stage * LF_COUNTERS + counter. Promise 7: DECIDED == SUBMITTED + LOST. */
 enum lf_counter {
-	LF_C_DECIDED = 0,   /* verdicts computed (LF_S_TASK: records wanted) */
+	LF_C_DECIDED = 0, /* verdicts computed (LF_S_TASK: records wanted) */
 	LF_C_ALLOW = 1,
 	LF_C_DENY = 2,
 	LF_C_WOULD_DENY = 3,
 	LF_C_CACHED = 4,    /* packets passed or dropped by a cached verdict: no decision, no event */
 	LF_C_SUBMITTED = 5, /* records handed to the ring */
-	LF_C_LOST = 6,	    /* records that did not fit in the ring */
+	LF_C_LOST = 6,      /* records that did not fit in the ring */
 	LF_C_RESERVED = 7,
 	LF_COUNTERS = 8,
 };
 
 /* Failures by place; index = LF_STAGES * LF_COUNTERS + failure. */
 enum lf_failure {
-	LF_F_TASK_MAP = 0,	/* a task's tags did not fit in the map; its parent was killed */
+	LF_F_TASK_MAP = 0, /* a task's tags did not fit in the map; its parent was killed */
 	LF_F_SOCKET_STORAGE = 1,
-	LF_F_HEARD_MAP = 2,	/* a UDP peer could not be remembered: it cannot be answered */
-	LF_F_CGROUP_MAP = 3,	/* a selected cgroup could not be remembered */
-	LF_F_CGROUP_PATH = 4,	/* a cgroup path longer than LF_PATH_LEN: matched by its beginning only */
-	LF_F_SIGNAL = 5,	/* bpf_send_signal failed */
+	LF_F_HEARD_MAP = 2,   /* a UDP peer could not be remembered: it cannot be answered */
+	LF_F_CGROUP_MAP = 3,  /* a selected cgroup could not be remembered */
+	LF_F_CGROUP_PATH = 4, /* a cgroup path longer than LF_PATH_LEN: matched by its beginning only */
+	LF_F_SIGNAL = 5,      /* bpf_send_signal failed */
 	LF_F_IMAGE_MAP = 6,
 	LF_F_SPARE = 7,
 	LF_FAILURES = 8,
@@ -102,18 +102,18 @@ enum lf_failure {
 #define LF_COUNTER_SLOTS (LF_STAGES * LF_COUNTERS + LF_FAILURES)
 
 /* lf_event.flags */
-#define LF_E_LOCAL 1   /* the destination is this host */
+#define LF_E_LOCAL   1 /* the destination is this host */
 #define LF_E_SERVING 2 /* a connection that our listener accepted, or a UDP peer heard from */
 
 /* One record of the ring buffer: 128 bytes. time_ns is CLOCK_BOOTTIME. */
 struct lf_event {
 	__u64 time_ns;
-	__u64 tags;	 /* classes of the socket and of the process */
-	__u64 missing;	 /* classes among them that nothing allows; 0 when allowed */
-	__u64 cookie;	 /* of the socket; 0 when there is none */
+	__u64 tags;      /* classes of the socket and of the process */
+	__u64 missing;   /* classes among them that nothing allows; 0 when allowed */
+	__u64 cookie;    /* of the socket; 0 when there is none */
 	__u64 cgroup_id; /* of the current task */
-	__u64 image;	 /* key of lf_image: which execution of the process */
-	__u64 version;	 /* of the policy that decided */
+	__u64 image;     /* key of lf_image: which execution of the process */
+	__u64 version;   /* of the policy that decided */
 	__u32 tgid;
 	__u32 tid;
 	__u32 uid;
@@ -147,9 +147,9 @@ struct lf_image {
 struct lf_task {
 	__u64 tags;
 	__u64 image;
-	__u64 since_ns;	  /* CLOCK_BOOTTIME when it became tagged */
-	__u64 cgroup_id;  /* of the selected cgroup that tagged it; 0: inherited or explicit */
-	__u32 parent;	  /* thread group that it inherited from; 0: tagged from outside */
+	__u64 since_ns;  /* CLOCK_BOOTTIME when it became tagged */
+	__u64 cgroup_id; /* of the selected cgroup that tagged it; 0: inherited or explicit */
+	__u32 parent;    /* thread group that it inherited from; 0: tagged from outside */
 	__u32 reserved;
 };
 
@@ -162,10 +162,17 @@ struct lf_birth {
 
 /* What a socket remembers. Never rebuilt: fields may be added at the end of reserved only. */
 struct lf_sock {
-	__u32 lock; /* struct bpf_spin_lock in the kernel; guards everything below */
+#ifdef LF_KERNEL
+	struct bpf_spin_lock lock; /* guards everything below */
+#else
+	__u32 lock;
+#endif
 	__u32 layout;
 	__u64 tags;
 	__u64 origin; /* cookie of the socket that this was made for: another one means a clone, so accepted */
+	__u64 image;  /* the tagged process that used it last: names the sender of packets sent in its absence */
+	__u32 tgid;
+	__u32 uid;
 	/* the cached verdict: valid for exactly this question, in this generation, until this deadline */
 	__u64 generation;
 	__u64 deadline_ns;
@@ -183,9 +190,9 @@ struct lf_sock {
 struct lf_control {
 	__u64 generation; /* 0: no policy; slot = generation % LF_SLOTS */
 	__u64 layout;
-	__u64 tagged;  /* not 0 once anything was ever tagged or selected: until then programs return at once */
-	__u64 selecting; /* not 0 while the policy selects cgroups */
-	__u64 wake_ns; /* when the ring's reader was last woken */
+	__u64 tagged;       /* not 0 once anything was ever tagged or selected: until then programs return at once */
+	__u64 selecting;    /* not 0 while the policy selects cgroups */
+	__u64 wake_ns;      /* when the ring's reader was last woken */
 	__u64 reserve_used; /* tags of tasks spilled into the reserve map */
 	__u64 reserved[2];
 };
@@ -194,11 +201,11 @@ struct lf_control {
 struct lf_policy {
 	__u64 generation; /* host's own; not part of the digest */
 	__u64 version;
-	__u64 loaded;	  /* classes that the policy holds */
-	__u64 audit;	  /* mode: audit */
+	__u64 loaded;     /* classes that the policy holds */
+	__u64 audit;      /* mode: audit */
 	__u64 loop_allow; /* loopback: allow */
 	__u64 loop_deny;  /* loopback: deny */
-	__u64 kill;	  /* forbidden_calls: kill */
+	__u64 kill;       /* forbidden_calls: kill */
 	__u64 glob_words; /* words of the automaton in use */
 	__u8 digest[32];  /* SHA-256 of the canonical policy */
 	__u64 reserved[4];
@@ -213,8 +220,8 @@ struct lf_dest_key {
 
 /* Classes that something is granted to, and until when. */
 struct lf_grant {
-	__u64 classes; /* for as long as the policy is active */
-	__u64 timed;   /* until an instant of their own */
+	__u64 classes;   /* for as long as the policy is active */
+	__u64 timed;     /* until an instant of their own */
 	__u32 timed_set; /* index of the lf_timed_set that tells which */
 	__u32 rule;
 };
@@ -255,7 +262,7 @@ struct lf_instant {
 struct lf_glob {
 	__u64 enter_path[LF_GLOB_WORDS];      /* start states of path patterns: entered once, at the first character */
 	__u64 enter_component[LF_GLOB_WORDS]; /* start states of unit patterns: entered after every '/' */
-	__u64 loop[LF_GLOB_WORDS];	      /* states that stay active on any character but '/' */
+	__u64 loop[LF_GLOB_WORDS];            /* states that stay active on any character but '/' */
 	__u64 last[LF_GLOB_WORDS];
 };
 

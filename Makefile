@@ -1,0 +1,66 @@
+# `make help` lists everything that can be asked for.
+
+VENV := .venv
+PYTEST := $(VENV)/bin/pytest
+C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
+SHELL_SCRIPTS := $(shell grep -lE '^\#!/(bin/sh|usr/bin/env bash)' .ci/* scripts/* packaging/* vagrant/* 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e demo demo-down lint format proto lock deb clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+setup: ## install what is missing: system packages by apt, the rest locked into .venv
+	@scripts/setup
+
+test: setup ## every test, on the real kernel (root); ARGS="-k name" passes options to pytest
+	$(PYTEST) $(ARGS)
+
+test-unit: setup ## tests that need neither root nor the kernel
+	$(PYTEST) tests/unit $(ARGS)
+
+test-bpf: setup ## tests of the kernel programs
+	$(PYTEST) tests/bpf $(ARGS)
+
+test-netns: setup ## tests in network namespaces
+	$(PYTEST) tests/netns $(ARGS)
+
+test-e2e: setup ## tests of agent, controller and CLI together
+	$(PYTEST) tests/e2e $(ARGS)
+
+demo: setup ## the whole story in network namespaces, each step checked; KEEP=1 leaves it running
+	@$(VENV)/bin/python -m demo $(if $(KEEP),--keep)
+
+demo-down: setup ## remove what `make demo KEEP=1` left running
+	@$(VENV)/bin/python -m demo --down
+
+lint: ## formatting, lint, types, import rules, wire contract, generated code, shell scripts
+	@scripts/setup shellcheck
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy -p tests.testbed -p demo
+	$(VENV)/bin/lint-imports
+	cd proto && ../$(VENV)/bin/buf lint
+	scripts/check-proto
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_SOURCES)
+	shellcheck $(SHELL_SCRIPTS)
+
+format: setup ## rewrite Python and C sources in the project's format
+	$(VENV)/bin/ruff check --fix-only
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/clang-format -i $(C_SOURCES)
+
+proto: setup ## regenerate the Python code of proto/landfast/v1
+	scripts/generate-proto
+
+lock: ## resolve the dependencies of pyproject.toml anew, with hashes
+	scripts/lock
+
+deb: setup ## build the Debian packages into dist/
+	packaging/build-deb
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
