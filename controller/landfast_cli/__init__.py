@@ -1,0 +1,1 @@
+"""`landfast`: the command of operators, approvers and auditors."""
