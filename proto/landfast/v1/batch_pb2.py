@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/batch.proto\x12\x0blandfast.v1\"\x8f\x03\n\x05\x42\x61tch\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x04\x12\x10\n\x08previous\x18\x04 \x01(\x0c\x12\x17\n\x0f\x63lock_offset_ns\x18\x05 \x01(\x10\x12\x13\n\x0brecord_size\x18\x06 \x01(\r\x12\x0f\n\x07records\x18\x07 \x01(\x0c\x12\'\n\tprocesses\x18\x08 \x03(\x0b\x32\x14.landfast.v1.Process\x12$\n\x07notices\x18\t \x03(\x0b\x32\x13.landfast.v1.Notice\x12\x10\n\x08\x63ounters\x18\n \x03(\x04\x12\x15\n\rring_position\x18\x0b \x01(\x04\x12\x30\n\x07\x63lasses\x18\x0c \x03(\x0b\x32\x1f.landfast.v1.Batch.ClassesEntry\x12$\n\x05rules\x18\r \x03(\x0b\x32\x15.landfast.v1.RuleName\x1a.\n\x0c\x43lassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xba\x01\n\x07Process\x12\x0c\n\x04tgid\x18\x01 \x01(\r\x12\r\n\x05image\x18\x02 \x01(\x04\x12\x0e\n\x06parent\x18\x03 \x01(\r\x12\x0c\n\x04\x63omm\x18\x04 \x01(\t\x12\x12\n\nexecutable\x18\x05 \x01(\t\x12\x14\n\x0c\x63ommand_line\x18\x06 \x01(\t\x12\x0b\n\x03uid\x18\x07 \x01(\r\x12\x0c\n\x04user\x18\x08 \x01(\t\x12\x0e\n\x06\x63group\x18\t \x01(\t\x12\x0c\n\x04unit\x18\n \x01(\t\x12\x11\n\tcontainer\x18\x0b \x01(\t\"7\n\x08RuleName\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0c\n\x04rule\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xae\x01\n\x06Notice\x12\x0f\n\x07time_ns\x18\x01 \x01(\x10\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.landfast.v1.NoticeKind\x12\x0c\n\x04text\x18\x03 \x01(\t\x12/\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x1f.landfast.v1.Notice.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xb5\x03\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19NOTICE_KIND_AGENT_STARTED\x10\x01\x12\x1d\n\x19NOTICE_KIND_AGENT_STOPPED\x10\x02\x12\x13\n\x0fNOTICE_KIND_GAP\x10\x03\x12\x1e\n\x1aNOTICE_KIND_POLICY_APPLIED\x10\x04\x12\x1f\n\x1bNOTICE_KIND_POLICY_REJECTED\x10\x05\x12\x16\n\x12NOTICE_KIND_TAGGED\x10\x06\x12\x1b\n\x17NOTICE_KIND_TAG_REFUSED\x10\x07\x12\x18\n\x14NOTICE_KIND_UNLOADED\x10\x08\x12\x14\n\x10NOTICE_KIND_LOST\x10\t\x12\x16\n\x12NOTICE_KIND_FOLDED\x10\n\x12\x1e\n\x1aNOTICE_KIND_CONNECTION_CUT\x10\x0b\x12\x1c\n\x18NOTICE_KIND_MAPS_ALTERED\x10\x0c\x12\x1d\n\x19NOTICE_KIND_CLOCK_STEPPED\x10\r\x12\x1c\n\x18NOTICE_KIND_RULE_EXPIRED\x10\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/batch.proto\x12\x0blandfast.v1\"\xb4\x03\n\x05\x42\x61tch\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x04\x12\x17\n\x0f\x63lock_offset_ns\x18\x04 \x01(\x10\x12\x13\n\x0brecord_size\x18\x05 \x01(\r\x12\x0f\n\x07records\x18\x06 \x01(\x0c\x12\'\n\tprocesses\x18\x07 \x03(\x0b\x32\x14.landfast.v1.Process\x12$\n\x07notices\x18\x08 \x03(\x0b\x32\x13.landfast.v1.Notice\x12\x10\n\x08\x63ounters\x18\t \x03(\x04\x12\x15\n\rring_position\x18\n \x01(\x04\x12\x30\n\x07\x63lasses\x18\x0b \x03(\x0b\x32\x1f.landfast.v1.Batch.ClassesEntry\x12$\n\x05rules\x18\x0c \x03(\x0b\x32\x15.landfast.v1.RuleName\x12#\n\x06\x66olded\x18\r \x01(\x0b\x32\x13.landfast.v1.Folded\x12\x10\n\x08previous\x18\x0f \x01(\x0c\x1a.\n\x0c\x43lassesEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x06\x46olded\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x04\x12\r\n\x05other\x18\x02 \x01(\x04\x12\x0f\n\x07offsets\x18\x03 \x03(\x04\"\xba\x01\n\x07Process\x12\x0c\n\x04tgid\x18\x01 \x01(\r\x12\r\n\x05image\x18\x02 \x01(\x04\x12\x0e\n\x06parent\x18\x03 \x01(\r\x12\x0c\n\x04\x63omm\x18\x04 \x01(\t\x12\x12\n\nexecutable\x18\x05 \x01(\t\x12\x14\n\x0c\x63ommand_line\x18\x06 \x01(\t\x12\x0b\n\x03uid\x18\x07 \x01(\r\x12\x0c\n\x04user\x18\x08 \x01(\t\x12\x0e\n\x06\x63group\x18\t \x01(\t\x12\x0c\n\x04unit\x18\n \x01(\t\x12\x11\n\tcontainer\x18\x0b \x01(\t\"7\n\x08RuleName\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0c\n\x04rule\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xae\x01\n\x06Notice\x12\x0f\n\x07time_ns\x18\x01 \x01(\x10\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.landfast.v1.NoticeKind\x12\x0c\n\x04text\x18\x03 \x01(\t\x12/\n\x06\x66ields\x18\x04 \x03(\x0b\x32\x1f.landfast.v1.Notice.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xb5\x03\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19NOTICE_KIND_AGENT_STARTED\x10\x01\x12\x1d\n\x19NOTICE_KIND_AGENT_STOPPED\x10\x02\x12\x13\n\x0fNOTICE_KIND_GAP\x10\x03\x12\x1e\n\x1aNOTICE_KIND_POLICY_APPLIED\x10\x04\x12\x1f\n\x1bNOTICE_KIND_POLICY_REJECTED\x10\x05\x12\x16\n\x12NOTICE_KIND_TAGGED\x10\x06\x12\x1b\n\x17NOTICE_KIND_TAG_REFUSED\x10\x07\x12\x18\n\x14NOTICE_KIND_UNLOADED\x10\x08\x12\x14\n\x10NOTICE_KIND_LOST\x10\t\x12\x16\n\x12NOTICE_KIND_FOLDED\x10\n\x12\x1e\n\x1aNOTICE_KIND_CONNECTION_CUT\x10\x0b\x12\x1c\n\x18NOTICE_KIND_MAPS_ALTERED\x10\x0c\x12\x1d\n\x19NOTICE_KIND_CLOCK_STEPPED\x10\r\x12\x1c\n\x18NOTICE_KIND_RULE_EXPIRED\x10\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,18 +35,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCH_CLASSESENTRY']._serialized_options = b'8\001'
   _globals['_NOTICE_FIELDSENTRY']._loaded_options = None
   _globals['_NOTICE_FIELDSENTRY']._serialized_options = b'8\001'
-  _globals['_NOTICEKIND']._serialized_start=866
-  _globals['_NOTICEKIND']._serialized_end=1303
+  _globals['_NOTICEKIND']._serialized_start=962
+  _globals['_NOTICEKIND']._serialized_end=1399
   _globals['_BATCH']._serialized_start=41
-  _globals['_BATCH']._serialized_end=440
-  _globals['_BATCH_CLASSESENTRY']._serialized_start=394
-  _globals['_BATCH_CLASSESENTRY']._serialized_end=440
-  _globals['_PROCESS']._serialized_start=443
-  _globals['_PROCESS']._serialized_end=629
-  _globals['_RULENAME']._serialized_start=631
-  _globals['_RULENAME']._serialized_end=686
-  _globals['_NOTICE']._serialized_start=689
-  _globals['_NOTICE']._serialized_end=863
-  _globals['_NOTICE_FIELDSENTRY']._serialized_start=818
-  _globals['_NOTICE_FIELDSENTRY']._serialized_end=863
+  _globals['_BATCH']._serialized_end=477
+  _globals['_BATCH_CLASSESENTRY']._serialized_start=431
+  _globals['_BATCH_CLASSESENTRY']._serialized_end=477
+  _globals['_FOLDED']._serialized_start=479
+  _globals['_FOLDED']._serialized_end=536
+  _globals['_PROCESS']._serialized_start=539
+  _globals['_PROCESS']._serialized_end=725
+  _globals['_RULENAME']._serialized_start=727
+  _globals['_RULENAME']._serialized_end=782
+  _globals['_NOTICE']._serialized_start=785
+  _globals['_NOTICE']._serialized_end=959
+  _globals['_NOTICE_FIELDSENTRY']._serialized_start=914
+  _globals['_NOTICE_FIELDSENTRY']._serialized_end=959
 # @@protoc_insertion_point(module_scope)

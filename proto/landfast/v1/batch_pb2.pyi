@@ -71,7 +71,7 @@ Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final
 class Batch(_message.Message):
-    """Events of one agent, in order. Its identity is the SHA-256 of its bytes."""
+    """Events of one agent, in order. Its identity is the SHA-256 of its bytes, at most 60,000."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -98,7 +98,6 @@ class Batch(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     BOOT_ID_FIELD_NUMBER: _builtins.int
     FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
-    PREVIOUS_FIELD_NUMBER: _builtins.int
     CLOCK_OFFSET_NS_FIELD_NUMBER: _builtins.int
     RECORD_SIZE_FIELD_NUMBER: _builtins.int
     RECORDS_FIELD_NUMBER: _builtins.int
@@ -108,22 +107,30 @@ class Batch(_message.Message):
     RING_POSITION_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    FOLDED_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Host name under which the agent enrolled, or the machine's own name in standalone mode."""
     boot_id: _builtins.str
     """/proc/sys/kernel/random/boot_id."""
     first_sequence: _builtins.int
-    """Sequence number of the first event. Counts the host's events from 1, over restarts and boots, without a gap."""
-    previous: _builtins.bytes
-    """SHA-256 of the bytes of the host's batch before this one; empty for the first."""
+    """Sequence number of the first event. Counts the host's events from 1, over restarts and boots, without a gap. The
+    batch accounts for as many as it has records, notices and folded events.
+    """
     clock_offset_ns: _builtins.int
     """CLOCK_REALTIME minus CLOCK_BOOTTIME in nanoseconds when the batch was made: turns record times into dates."""
     record_size: _builtins.int
     """Size in bytes of one record: 128 (struct lf_event of bpf/landfast.h, layout 1)."""
     records: _builtins.bytes
-    """Kernel records as the kernel wrote them. They take the first sequence numbers of the batch, the notices the rest."""
+    """Kernel records as the kernel wrote them. They take the first sequence numbers of the batch, the notices the rest,
+    unless `folded` says otherwise.
+    """
     ring_position: _builtins.int
     """Position in the ring buffer, in bytes since it was made, up to which records are in this batch."""
+    previous: _builtins.bytes
+    """SHA-256 of the bytes of the host's batch before this one; empty for the first. The last field of all, so that a
+    batch can wait for its place in the chain and then be closed by appending it.
+    """
     @_builtins.property
     def processes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Process]:
         """The executions that the records name by (tgid, image), each once."""
@@ -144,13 +151,16 @@ class Batch(_message.Message):
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleName]:
         """Rules that the records name, by (policy version, rule number)."""
 
+    @_builtins.property
+    def folded(self) -> Global___Folded:
+        """Set when the spool was full and some of the events are only counts."""
+
     def __init__(
         self,
         *,
         host: _builtins.str = ...,
         boot_id: _builtins.str = ...,
         first_sequence: _builtins.int = ...,
-        previous: _builtins.bytes = ...,
         clock_offset_ns: _builtins.int = ...,
         record_size: _builtins.int = ...,
         records: _builtins.bytes = ...,
@@ -160,14 +170,48 @@ class Batch(_message.Message):
         ring_position: _builtins.int = ...,
         classes: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
         rules: _abc.Iterable[Global___RuleName] | None = ...,
+        folded: Global___Folded | None = ...,
+        previous: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folded", b"folded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "host", b"host", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Batch: _TypeAlias = Batch  # noqa: Y015
+
+@_typing.final
+class Folded(_message.Message):
+    """Events that a full spool could not keep. Their sequence numbers stay accounted for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    OFFSETS_FIELD_NUMBER: _builtins.int
+    allowed: _builtins.int
+    """Flows that were allowed: folded first."""
+    other: _builtins.int
+    """Everything else that the kernel recorded: denials, executions."""
+    @_builtins.property
+    def offsets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """For each record that is left, then for each notice: its sequence number less `first_sequence`."""
+
+    def __init__(
+        self,
+        *,
+        allowed: _builtins.int = ...,
+        other: _builtins.int = ...,
+        offsets: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "offsets", b"offsets", "other", b"other"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Folded: _TypeAlias = Folded  # noqa: Y015
 
 @_typing.final
 class Process(_message.Message):
@@ -277,6 +321,7 @@ class Notice(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     time_ns: _builtins.int
+    """CLOCK_REALTIME."""
     kind: Global___NoticeKind.ValueType
     text: _builtins.str
     """For people, one line."""

@@ -1,0 +1,175 @@
+"""Batches: how the events of a host are put into bytes, once, and read back by whoever holds those bytes.
+
+A batch is a serialized `landfast.v1.Batch`. Its last field is the hash of the batch before it, so that `encode` gives
+a body which can wait for its place in the chain, and `seal` closes it by appending.
+"""
+
+import hashlib
+import heapq
+import re
+from collections.abc import Iterator, Mapping
+from itertools import count
+
+from google.protobuf.message import DecodeError
+
+from landfast import event
+from landfast.event import Event
+from landfast.v1.batch_pb2 import Batch, Notice, Process
+
+#: A batch is an entry of the log, whose format allows 65,535 bytes; the rest is for what the log adds.
+MAX_BYTES = 60_000
+
+#: Records that one batch takes, about 51,000 bytes.
+MAX_RECORDS = 400
+
+#: Kernel counters of a batch: LF_COUNTER_SLOTS of bpf/landfast.h.
+COUNTERS = 56
+
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_PREVIOUS = bytes((Batch.PREVIOUS_FIELD_NUMBER << 3 | 2, _DIGEST_SIZE))  # tag and length as protobuf writes them
+_MAX_BODY = MAX_BYTES - len(_PREVIOUS) - _DIGEST_SIZE
+_BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MAX_SEQUENCE = 2**63 - 1  # what SQLite and a signed protobuf integer can hold
+
+
+class BatchError(ValueError):
+    """Bytes that are no batch, or a batch in the wrong place: which host and sequence, and what was expected."""
+
+
+class ChainError(BatchError):
+    """A batch that does not follow the one before it."""
+
+
+def encode(batch: Batch) -> bytes:
+    """The bytes of a batch without `previous`. Raises BatchError when `seal` would make them more than `MAX_BYTES`."""
+    body = batch.SerializeToString(deterministic=True)
+    if len(body) > _MAX_BODY:
+        raise BatchError(f"{_name(batch)} has {len(body)} bytes, the limit is {_MAX_BODY}: split it")
+    return body
+
+
+def seal(body: bytes, previous: bytes) -> bytes:
+    """Closes a batch that was encoded without `previous`: exactly the bytes that encoding with it would have given."""
+    return body + _PREVIOUS + previous if previous else body
+
+
+def digest(data: bytes) -> bytes:
+    """SHA-256 of a batch's bytes: its identity, and what the next batch names as `previous`."""
+    return hashlib.sha256(data).digest()
+
+
+def size(batch: Batch) -> int:
+    """How many sequence numbers a batch accounts for."""
+    return len(batch.records) // event.SIZE + len(batch.notices) + batch.folded.allowed + batch.folded.other
+
+
+class BatchView:
+    """A decoded batch. Iterating gives (sequence number, Event or Notice) in order."""
+
+    def __init__(self, message: Batch) -> None:
+        self.message = message
+        self._processes: Mapping[tuple[int, int], Process] = {(p.tgid, p.image): p for p in message.processes}
+        self._rules = {(r.version, r.rule): r.text for r in message.rules}
+
+    @property
+    def host(self) -> str:
+        return self.message.host
+
+    @property
+    def first(self) -> int:
+        """Sequence number of the first event."""
+        return self.message.first_sequence
+
+    @property
+    def last(self) -> int:
+        """Sequence number of the last event."""
+        return self.first + size(self.message) - 1
+
+    @property
+    def previous(self) -> bytes:
+        """Hash of the host's batch before this one; empty for its first."""
+        return self.message.previous
+
+    def __iter__(self) -> Iterator[tuple[int, Event | Notice]]:
+        records = zip(self._offsets(0), event.read_all(self.message.records), strict=False)
+        notices = zip(self._offsets(len(self.message.records) // event.SIZE), self.message.notices, strict=False)
+        for offset, item in heapq.merge(records, notices, key=lambda pair: pair[0]):
+            yield self.first + offset, item
+
+    def _offsets(self, start: int) -> Iterator[int]:
+        folded = self.message.folded
+        return iter(folded.offsets[start:]) if self.message.HasField("folded") else count(start)
+
+    def unix_ns(self, item: Event | Notice) -> int:
+        """When it happened, CLOCK_REALTIME in nanoseconds."""
+        return item.time_ns if isinstance(item, Notice) else item.time_ns + self.message.clock_offset_ns
+
+    def process(self, item: Event) -> Process | None:
+        """The execution that made the event; None when nothing is known of it."""
+        return self._processes.get((item.tgid, item.image))
+
+    def rule(self, item: Event) -> str:
+        """Text of the rule that decided; empty when there is none, or more than one."""
+        return self._rules.get((item.version, item.rule), "")
+
+    def classes(self, mask: int) -> list[str]:
+        """Names of the classes in a mask, `#BIT` for one whose name the batch does not tell."""
+        return [self.message.classes.get(bit, f"#{bit}") for bit in range(64) if mask >> bit & 1]
+
+
+def decode(data: bytes) -> BatchView:
+    """Reads and checks a batch. Raises BatchError naming what is wrong with it."""
+    if len(data) > MAX_BYTES:
+        raise BatchError(f"a batch of {len(data)} bytes: the limit is {MAX_BYTES}")
+    try:
+        message = Batch.FromString(data)
+    except DecodeError as error:
+        raise BatchError(f"{len(data)} bytes that are not a serialized batch: {error}") from None
+    for problem in _problems(message):
+        raise BatchError(f"{_name(message)}: {problem}")
+    return BatchView(message)
+
+
+def check_follows(view: BatchView, last: int, previous: bytes) -> None:
+    """Raises ChainError unless `view` comes right after the batch that ended at `last` and has the hash `previous`."""
+    if view.first != last + 1:
+        raise ChainError(f"{_name(view.message)}: expected sequence {last + 1}, got {view.first}")
+    if view.previous != previous:
+        expected, got = previous.hex() or "none", view.previous.hex() or "none"
+        raise ChainError(f"{_name(view.message)}: expected previous hash {expected}, got {got}")
+
+
+def _name(batch: Batch) -> str:
+    return f"batch of host {event.printable(batch.host)!r} from sequence {batch.first_sequence}"
+
+
+def _problems(batch: Batch) -> Iterator[str]:
+    """What makes a batch unusable; later checks rely on the earlier ones."""
+    if not 1 <= len(batch.host) <= 253:
+        yield f"the host name has {len(batch.host)} characters, expected 1 to 253"
+    if not _BOOT_ID.fullmatch(batch.boot_id):
+        yield "boot_id is not a UUID as /proc/sys/kernel/random/boot_id gives it"
+    if batch.record_size != event.SIZE:
+        yield f"records of {batch.record_size} bytes, expected {event.SIZE}: this side and the agent differ in version"
+    if len(batch.records) % event.SIZE:
+        yield f"{len(batch.records)} bytes of records are not a multiple of {event.SIZE}"
+    if len(batch.counters) not in (0, COUNTERS):
+        yield f"{len(batch.counters)} counters, expected {COUNTERS} or none"
+    if len(batch.previous) not in (0, _DIGEST_SIZE):
+        yield f"the previous hash has {len(batch.previous)} bytes, expected {_DIGEST_SIZE}"
+    if not size(batch):
+        yield "it accounts for no event"
+    if not 1 <= batch.first_sequence <= _MAX_SEQUENCE - size(batch):
+        yield f"the first sequence number is out of range: expected 1 to {_MAX_SEQUENCE - size(batch)}"
+    if batch.HasField("folded"):
+        yield from _folding_problems(batch)
+
+
+def _folding_problems(batch: Batch) -> Iterator[str]:
+    records, offsets = len(batch.records) // event.SIZE, batch.folded.offsets
+    if len(offsets) != records + len(batch.notices):
+        yield f"{len(offsets)} offsets for {records} records and {len(batch.notices)} notices"
+    if len(set(offsets)) != len(offsets) or any(offset >= size(batch) for offset in offsets):
+        yield "offsets that are repeated or beyond the batch's last sequence number"
+    if list(offsets[:records]) != sorted(offsets[:records]) or list(offsets[records:]) != sorted(offsets[records:]):
+        yield "offsets that are not in order"

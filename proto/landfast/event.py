@@ -1,0 +1,136 @@
+"""The kernel's record of one event: `struct lf_event` of bpf/landfast.h, layout 1.
+
+Reading one record costs no numpy, so that the CLI starts fast; `numpy_type()` is for those who read by the thousand.
+"""
+
+import struct
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from landfast.verdict import Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: Names, `struct` codes and numpy types of the fields, in the order of the C struct; host byte order, no holes.
+FIELDS = (
+    ("time_ns", "Q", "u8"),
+    ("tags", "Q", "u8"),
+    ("missing", "Q", "u8"),
+    ("cookie", "Q", "u8"),
+    ("cgroup_id", "Q", "u8"),
+    ("image", "Q", "u8"),
+    ("version", "Q", "u8"),
+    ("tgid", "I", "u4"),
+    ("tid", "I", "u4"),
+    ("uid", "I", "u4"),
+    ("rule", "I", "u4"),
+    ("stage", "B", "u1"),
+    ("verdict", "B", "u1"),
+    ("reason", "B", "u1"),
+    ("protocol", "B", "u1"),
+    ("family", "B", "u1"),
+    ("type", "B", "u1"),
+    ("flags", "B", "u1"),
+    ("pad", "B", "u1"),
+    ("remote_port", "H", "u2"),
+    ("local_port", "H", "u2"),
+    ("ifindex", "I", "u4"),
+    ("comm", "16s", "S16"),
+    ("remote", "16s", "V16"),
+    ("reserved", "Q", "u8"),
+)
+
+LAYOUT = struct.Struct("=" + "".join(code for _, code, _ in FIELDS))
+
+#: Size of one record in bytes.
+SIZE = LAYOUT.size
+
+_STAGES_WITH_REMOTE = frozenset((Stage.CONNECT, Stage.SENDMSG, Stage.EGRESS))
+_LOCAL, _SERVING = 1, 2  # LF_E_LOCAL, LF_E_SERVING
+_STAGE = 11  # index of the field
+
+
+class Event(NamedTuple):
+    """One record, decoded. Enumerations stay numbers: a newer kernel side may know more of them than we do."""
+
+    time_ns: int  # CLOCK_BOOTTIME
+    tags: int
+    missing: int
+    cookie: int
+    cgroup_id: int
+    image: int
+    version: int
+    tgid: int
+    tid: int
+    uid: int
+    rule: int
+    stage: int
+    verdict: int
+    reason: int
+    protocol: int
+    family: int
+    type: int
+    local: bool
+    serving: bool
+    remote_port: int
+    local_port: int
+    ifindex: int
+    comm: str  # control characters and what is no UTF-8 escaped
+    remote: IPv4Address | IPv6Address | None  # IPv4 also where the kernel says ::ffff:a.b.c.d; None: no destination
+
+
+def read(record: bytes) -> Event:
+    """Decodes one record. Raises struct.error unless it has `SIZE` bytes."""
+    return _event(LAYOUT.unpack(record))
+
+
+def read_all(records: bytes) -> Iterator[Event]:
+    """Decodes records one by one. Raises struct.error unless their size is a multiple of `SIZE`."""
+    return map(_event, LAYOUT.iter_unpack(records))
+
+
+def pack(**fields: int | bytes) -> bytes:
+    """A record with the given fields, the others 0: for tests and load generators, the kernel makes the real ones."""
+    return LAYOUT.pack(*(fields.get(name, b"" if code.endswith("s") else 0) for name, code, _ in FIELDS))
+
+
+def numpy_type() -> "np.dtype[np.void]":
+    """The structured type of one record."""
+    import numpy as np
+
+    return np.dtype([(name, code) for name, _, code in FIELDS])
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could move a cursor, ring a bell or reorder a line escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def address(raw: bytes) -> IPv4Address | IPv6Address:
+    """The address in 16 bytes, IPv4 where it is mapped."""
+    wide = IPv6Address(raw)
+    return wide.ipv4_mapped or wide
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _comm(raw: bytes) -> str:
+    return printable(raw.partition(b"\0")[0].decode("utf-8", "backslashreplace"))
+
+
+def _event(raw: tuple[Any, ...]) -> Event:
+    *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, _reserved = raw
+    return Event(
+        *numbers,
+        bool(flags & _LOCAL),
+        bool(flags & _SERVING),
+        remote_port,
+        local_port,
+        ifindex,
+        _comm(comm),
+        address(remote) if numbers[_STAGE] in _STAGES_WITH_REMOTE else None,
+    )

@@ -1,0 +1,168 @@
+"""Events and notices for people (a line of text) and for programs (a JSON object with stable names).
+
+`landfast-agent events` and `landfast events follow` print the same. Names that come from the host (commands, paths,
+units) have their control characters escaped.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from socket import AddressFamily, SocketKind
+from typing import Any
+
+from landfast.batch import BatchView
+from landfast.event import Event, printable
+from landfast.v1.batch_pb2 import Notice, NoticeKind, Process
+from landfast.verdict import Protocol, Reason, Stage, Verdict
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PREFIX = "NOTICE_KIND_"
+
+
+def identifier(view: BatchView, sequence: int) -> str:
+    """`HOST/SEQUENCE`: names one event for ever."""
+    return f"{printable(view.host)}/{sequence}"
+
+
+def day(view: BatchView, item: Event | Notice) -> str:
+    """The UTC date, such as 2026-11-23: a heading for lines, which tell only the time of day."""
+    return _time(view, item).strftime("%Y-%m-%d")
+
+
+def line(view: BatchView, item: Event | Notice) -> str:
+    """One line without its end, time in UTC.
+
+    `14:02:07.123 hall-1 DENY  eea-user-data curl[4711] -> 203.0.113.9:443/tcp  NO_RULE policy 7`
+    """
+    time = _time(view, item).isoformat(timespec="milliseconds")[11:23]
+    words = _notice_words(item) if isinstance(item, Notice) else _event_words(view, item)
+    return f"{time} {printable(view.host)} {words}"
+
+
+def document(view: BatchView, sequence: int, item: Event | Notice) -> dict[str, Any]:
+    """What `--format json` prints for one event. Names and types are stable; further names may come."""
+    common = {
+        "id": identifier(view, sequence),
+        "time": _time(view, item).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "host": printable(view.host),
+        "boot_id": view.message.boot_id,
+    }
+    return common | (_notice_document(item) if isinstance(item, Notice) else _event_document(view, item))
+
+
+def endpoint(item: Event) -> str:
+    """`203.0.113.9:443/tcp`, `[2001:db8::9]:53/udp`, `192.0.2.1/icmp`; empty when the event has no destination."""
+    if item.remote is None:
+        return ""
+    host = f"[{item.remote}]" if item.remote.version == 6 and item.remote_port else str(item.remote)
+    port = f":{item.remote_port}" if item.remote_port else ""
+    return f"{host}{port}/{protocol(item.protocol)}"
+
+
+def protocol(number: int) -> str:
+    """`tcp`, `udp`, `icmp`, or the IP protocol number."""
+    return name(Protocol, number).lower()
+
+
+def name(kind: type[IntEnum], number: int) -> str:
+    """The name of an enumeration's value, or its number when this side does not know it."""
+    try:
+        return kind(number).name
+    except ValueError:
+        return str(number)
+
+
+def notice_kind(number: int) -> str:
+    """`AGENT_STARTED` and so on."""
+    known = NoticeKind.DESCRIPTOR.values_by_number.get(number)
+    return known.name.removeprefix(_PREFIX) if known else str(number)
+
+
+def _time(view: BatchView, item: Event | Notice) -> datetime:
+    """Whole microseconds: a date that the calendar cannot hold is shown as its last one."""
+    try:
+        return _EPOCH + timedelta(microseconds=view.unix_ns(item) // 1000)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _notice_words(notice: Notice) -> str:
+    return f"{notice_kind(notice.kind)}  {printable(notice.text)}"
+
+
+def _event_words(view: BatchView, item: Event) -> str:
+    verdict = name(Verdict, item.verdict) if item.verdict else name(Reason, item.reason)
+    classes = ",".join(map(printable, view.classes(item.tags)))
+    return " ".join((f"{verdict:5}", classes or "-", _actor(view, item), *_action(view, item)))
+
+
+def _actor(view: BatchView, item: Event) -> str:
+    process = view.process(item)
+    command = item.comm or (printable(process.comm) if process else "") or "?"
+    port = f":{item.local_port}" if item.serving else ""
+    return f"{command}[{item.tgid}]{port}"
+
+
+def _action(view: BatchView, item: Event) -> Iterator[str]:
+    if item.stage == Stage.TASK:
+        process = view.process(item)
+        yield printable(process.executable) if process else ""
+        return
+    yield f"-> {endpoint(item)} " if item.remote else f"{_call(item)} "
+    yield name(Reason, item.reason)
+    if item.rule:
+        yield str(item.rule)
+    yield f"policy {item.version}"
+
+
+def _call(item: Event) -> str:
+    """What was asked for where there is no destination: `socket(AF_PACKET, SOCK_RAW, 3)`."""
+    if item.stage == Stage.SYSCALL:
+        return "system call"
+    return f"socket({name(AddressFamily, item.family)}, {name(SocketKind, item.type)}, {item.protocol})"
+
+
+def _notice_document(notice: Notice) -> dict[str, Any]:
+    return {
+        "kind": "notice",
+        "notice": notice_kind(notice.kind),
+        "text": printable(notice.text),
+        "fields": {printable(key): printable(value) for key, value in sorted(notice.fields.items())},
+    }
+
+
+def _event_document(view: BatchView, item: Event) -> dict[str, Any]:
+    return {
+        "kind": "decision" if item.verdict else "task",
+        "verdict": name(Verdict, item.verdict) if item.verdict else None,
+        "reason": name(Reason, item.reason),
+        "stage": name(Stage, item.stage),
+        "classes": list(map(printable, view.classes(item.tags))),
+        "missing": list(map(printable, view.classes(item.missing))),
+        "remote": str(item.remote) if item.remote else None,
+        "port": item.remote_port,
+        "protocol": protocol(item.protocol),
+        "local_port": item.local_port,
+        "local": item.local,
+        "serving": item.serving,
+        "policy_version": item.version,
+        "rule": {"number": item.rule, "text": printable(view.rule(item))} if item.rule else None,
+        "family": name(AddressFamily, item.family),
+        "socket_type": name(SocketKind, item.type),
+        "socket": item.cookie,
+        "interface": item.ifindex,
+        "process": _process_document(view.process(item), item),
+    }
+
+
+def _process_document(process: Process | None, item: Event) -> dict[str, Any]:
+    known = process or Process()
+    texts = ("executable", "command_line", "user", "cgroup", "unit", "container")
+    return {
+        "pid": item.tgid,
+        "tid": item.tid,
+        "uid": item.uid,
+        "parent": known.parent,
+        "name": item.comm or printable(known.comm),
+        "started": item.image,
+    } | {text: printable(getattr(known, text)) for text in texts}
