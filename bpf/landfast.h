@@ -15,7 +15,7 @@
 #define LF_SLOTS      2    /* policies held at once; slot = generation % LF_SLOTS */
 #define LF_INSTANTS   4096 /* distinct expiry instants of one policy */
 #define LF_TIMED_SETS 4096 /* distinct combinations of (class, expiry instant) of one policy */
-#define LF_GLOB_WORDS 64   /* words of the selector automaton: 64 * 64 pattern characters */
+#define LF_GLOB_WORDS 32   /* words of the selector automaton: 32 * 64 pattern characters */
 #define LF_GLOB_BITS  (LF_GLOB_WORDS * 64)
 #define LF_PATH_LEN   256 /* of a cgroup path that selectors are matched against */
 #define LF_FILE_LEN   128 /* of an executable's path in lf_image */
@@ -131,6 +131,7 @@ struct lf_event {
 	__u32 ifindex; /* egress only */
 	char comm[16];
 	__u8 remote[16];
+	__u64 reserved; /* 0 */
 };
 
 /* What one execution of a tagged process looked like; read by the daemon to name processes that are gone. */
@@ -254,13 +255,16 @@ struct lf_instant {
 };
 
 /*
- * Selectors as one non-deterministic automaton over the characters of a cgroup path, one bit per state.
- * Example: the unit pattern "a*.b" has the states  start a(loops) . b;  on each character c
- *     active = ((active << 1 | enter) & on[c]) | (active & loop, unless c is '/')
- * and a pattern has matched when its last state is active at a '/' or at the end.
+ * Selectors as one non-deterministic automaton over the characters of a cgroup path, one bit per state. Each pattern
+ * is a start state followed by one state per character; a star makes the state before it loop. No character leads
+ * into a start state, so patterns may lie side by side. Example: "a*.b" has the states  start  a(loops)  .  b.
+ * For each character c, with enter_path only before the first one and enter_component after every '/':
+ *     before = active | enter
+ *     active = ((before << 1) & on[c]) | (before & loop, unless c is '/')
+ * and a pattern has matched when its last state is active and the path goes on with '/' or ends.
  */
 struct lf_glob {
-	__u64 enter_path[LF_GLOB_WORDS];      /* start states of path patterns: entered once, at the first character */
+	__u64 enter_path[LF_GLOB_WORDS];      /* start states of path patterns: entered before the first character */
 	__u64 enter_component[LF_GLOB_WORDS]; /* start states of unit patterns: entered after every '/' */
 	__u64 loop[LF_GLOB_WORDS];            /* states that stay active on any character but '/' */
 	__u64 last[LF_GLOB_WORDS];
@@ -269,6 +273,11 @@ struct lf_glob {
 /* Row of the automaton for one character: states that it leads into. */
 struct lf_glob_row {
 	__u64 on[LF_GLOB_WORDS];
+};
+
+/* What a pattern is worth: tags by the number of its last state. */
+struct lf_glob_tags {
+	__u64 tags[LF_GLOB_BITS];
 };
 
 /* Who a UDP socket has heard from. */

@@ -1,0 +1,97 @@
+"""The compiled data plane: maps to create and programs to load. Cached by source and kernel.
+
+Compiling needs BCC and headers; loading does not. With a cached image a host enforces after a boot on which neither
+works.
+"""
+
+import base64
+import hashlib
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from landfast_agent.errors import Unavailable
+
+_COMPILER = Path(__file__).with_name("compile_bpf.py")
+_SYSTEM_PYTHON = "/usr/bin/python3"  # has BCC from python3-bpfcc; a virtual environment has not
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """`code` is an array of struct bpf_insn; `maps` names the map that an instruction loads, by its index."""
+
+    name: str
+    code: bytes
+    maps: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Image:
+    key: str
+    maps: tuple[MapSpec, ...]
+    programs: tuple[Program, ...]
+
+
+def source_directory() -> Path:
+    """The C sources: inside the installed package, or beside `agent/` in a checkout."""
+    installed = Path(__file__).with_name("bpf")
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "bpf"
+
+
+def _key(source: Path) -> str:
+    digest = hashlib.sha256(f"{platform.release()} {platform.machine()}".encode())
+    for path in sorted([*source.glob("*.[ch]"), _COMPILER]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _compile(source: Path) -> str:
+    done = subprocess.run(
+        [_SYSTEM_PYTHON, str(_COMPILER), str(source)], capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode == 0:
+        return done.stdout
+    if "No module named 'bcc'" in done.stderr:
+        raise Unavailable(f"BCC is missing for {_SYSTEM_PYTHON}: install it (Debian: apt-get install python3-bpfcc)")
+    if "kernel headers" in done.stderr.lower() or "lib/modules" in done.stderr:
+        raise Unavailable(
+            f"no kernel headers under /lib/modules/{platform.release()}/build: install linux-headers-amd64, or link "
+            f"`build` and `source` there to any installed headers"
+        )
+    raise Unavailable(f"cannot compile {source}/landfast.c:\n{done.stderr[-3000:]}")
+
+
+def _parse(key: str, text: str) -> Image:
+    data = json.loads(text)
+    programs = tuple(
+        Program(p["name"], base64.b64decode(p["code"]), {int(i): name for i, name in p["maps"].items()})
+        for p in data["programs"]
+    )
+    return Image(key, tuple(MapSpec(**m) for m in data["maps"]), programs)
+
+
+def obtain(cache: Path) -> tuple[Image, bool]:
+    """The image for this source and kernel, and whether it came from the directory `cache`."""
+    source = source_directory()
+    key = _key(source)
+    path = cache / f"{key}.json"
+    if path.exists():
+        return _parse(key, path.read_text()), True
+    text = _compile(source)
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.rename(path)
+    return _parse(key, text), False

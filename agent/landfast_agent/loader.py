@@ -1,0 +1,239 @@
+"""Puts the data plane into the kernel and keeps it there: maps, programs and links, all pinned.
+
+A later version finds the pinned maps, loads its programs around them, and replaces the program of every link in place,
+so that there is no moment without enforcement. Tracepoint links cannot be updated: the new one is attached before the
+old one is let go, and the programs bear running twice.
+"""
+
+import os
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from landfast_agent import cgroups, libbpf, perf
+from landfast_agent.errors import KernelError, Unavailable
+from landfast_agent.image import Image, MapSpec, Program
+from landfast_agent.instance import Instance
+
+LICENCE = "Dual BSD/GPL"
+LAYOUT_VERSION = 1  # LF_LAYOUT_VERSION of bpf/landfast.h
+
+_SK_STORAGE, _RINGBUF, _ARRAY_OF_MAPS = 24, 27, 12
+_TRACEPOINT = 5
+_CGROUP_SKB, _CGROUP_SOCK, _CGROUP_SOCK_ADDR = 8, 9, 18
+
+_INNER = {"dests": "dest_template", "ports": "port_template"}
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Where a program is attached: a cgroup attach type, or a tracepoint."""
+
+    program: str
+    kind: int
+    attach_type: int = 0
+    tracepoint: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.tracepoint or f"cgroup/{self.program.removeprefix('lf_')}"
+
+
+HOOKS = (
+    Hook("lf_task_newtask", _TRACEPOINT, tracepoint="task/task_newtask"),
+    Hook("lf_sched_process_exec", _TRACEPOINT, tracepoint="sched/sched_process_exec"),
+    Hook("lf_sched_process_exit", _TRACEPOINT, tracepoint="sched/sched_process_exit"),
+    Hook("lf_cgroup_mkdir", _TRACEPOINT, tracepoint="cgroup/cgroup_mkdir"),
+    Hook("lf_cgroup_rmdir", _TRACEPOINT, tracepoint="cgroup/cgroup_rmdir"),
+    Hook("lf_cgroup_attach_task", _TRACEPOINT, tracepoint="cgroup/cgroup_attach_task"),
+    Hook("lf_sock_create", _CGROUP_SOCK, 2),
+    Hook("lf_connect4", _CGROUP_SOCK_ADDR, 10),
+    Hook("lf_connect6", _CGROUP_SOCK_ADDR, 11),
+    Hook("lf_sendmsg4", _CGROUP_SOCK_ADDR, 14),
+    Hook("lf_sendmsg6", _CGROUP_SOCK_ADDR, 15),
+    Hook("lf_recvmsg4", _CGROUP_SOCK_ADDR, 19),
+    Hook("lf_recvmsg6", _CGROUP_SOCK_ADDR, 20),
+    Hook("lf_egress", _CGROUP_SKB, 1),
+)
+
+
+@dataclass(frozen=True)
+class LinkState:
+    """What is attached at a hook: the pinned link's program, or why there is none."""
+
+    hook: Hook
+    prog_id: int = 0
+    problem: str = ""
+
+
+def _host_limits() -> dict[str, int]:
+    """Sizes that follow the host: as many thread groups as it can have."""
+    limits = [int(Path("/proc/sys/kernel", name).read_text()) for name in ("pid_max", "threads-max")]
+    return {"tasks": max(min(limits), 1024)}
+
+
+def _create(spec: MapSpec, maps: dict[str, int], sizes: dict[str, int]) -> int:
+    entries = sizes.get(spec.name, spec.max_entries)
+    if spec.type == _SK_STORAGE:
+        btf = libbpf.btf_of_locked_struct(spec.name, spec.value_size)
+        return libbpf.map_create(spec.type, spec.name, 4, spec.value_size, 0, spec.flags, btf=btf)
+    if spec.type == _RINGBUF:
+        return libbpf.map_create(spec.type, spec.name, 0, 0, sizes[spec.name])
+    inner = maps[_INNER[spec.name]] if spec.type == _ARRAY_OF_MAPS else 0
+    return libbpf.map_create(
+        spec.type, spec.name, spec.key_size, spec.value_size, entries, spec.flags, inner_fd=inner
+    )
+
+
+def _require_bpffs() -> None:
+    if not os.path.ismount("/sys/fs/bpf"):
+        raise Unavailable("/sys/fs/bpf is not a bpf file system: mount -t bpf bpf /sys/fs/bpf")
+
+
+def _open_maps(image: Image, instance: Instance, ring_bytes: int) -> dict[str, int]:
+    """The pinned maps, made where they are missing. Templates come first: array-of-maps are made after them."""
+    sizes = {**_host_limits(), "events": ring_bytes}
+    maps: dict[str, int] = {}
+    for spec in sorted(image.maps, key=lambda m: m.type == _ARRAY_OF_MAPS):
+        path = instance.map(spec.name)
+        if path.exists():
+            maps[spec.name] = libbpf.obj_get(path)
+            continue
+        maps[spec.name] = _create(spec, maps, sizes)
+        libbpf.obj_pin(maps[spec.name], path)
+    return maps
+
+
+def _check_layout(instance: Instance) -> None:
+    """Refuses maps of another layout: socket storage cannot be rebuilt while sockets live."""
+    path = instance.map("control")
+    if not path.exists():
+        return
+    fd = libbpf.obj_get(path)
+    try:
+        value = libbpf.map_lookup(fd, b"\0" * 4, libbpf.map_info(fd).value_size) or b""
+    finally:
+        os.close(fd)
+    found = struct.unpack_from("<QQ", value)[1]
+    if found not in (0, LAYOUT_VERSION):
+        raise Unavailable(
+            f"{instance.pins}: the pinned maps have layout {found}, this version needs {LAYOUT_VERSION}: "
+            f"drain the tagged workloads, then `landfast-agent unload --reason upgrade` and start again"
+        )
+
+
+def _relocated(program: Program, maps: dict[str, int]) -> bytes:
+    code = bytearray(program.code)
+    for index, name in program.maps.items():
+        struct.pack_into("<i", code, index * 8 + 4, maps[name])
+    return bytes(code)
+
+
+def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
+    by_name = {program.name: program for program in image.programs}
+    return {
+        hook.program: libbpf.prog_load(
+            hook.kind, hook.program, LICENCE, _relocated(by_name[hook.program], maps), hook.attach_type
+        )
+        for hook in HOOKS
+    }
+
+
+def _attach(hook: Hook, prog_fd: int) -> int:
+    if hook.tracepoint:
+        return perf.link_tracepoint(hook.tracepoint, prog_fd)
+    cgroup_fd = os.open(cgroups.root(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return libbpf.link_create(prog_fd, cgroup_fd, hook.attach_type)
+    finally:
+        os.close(cgroup_fd)
+
+
+def _replace_pin(link_fd: int, path: Path) -> None:
+    """Pins under a new name and renames over the old pin: at no time is there none."""
+    fresh = path.with_name(path.name + "-new")
+    with suppress(FileNotFoundError):
+        fresh.unlink()
+    libbpf.obj_pin(link_fd, fresh)
+    fresh.rename(path)
+
+
+def _attach_or_update(hook: Hook, prog_fd: int, path: Path) -> None:
+    if path.exists() and not hook.tracepoint:
+        link = libbpf.obj_get(path)
+        try:
+            libbpf.link_update(link, prog_fd)
+            return
+        except KernelError:  # a link that lost its cgroup: make a new one
+            pass
+        finally:
+            os.close(link)
+    link = _attach(hook, prog_fd)
+    try:
+        _replace_pin(link, path)
+    finally:
+        os.close(link)
+
+
+def load(image: Image, instance: Instance, ring_bytes: int) -> None:
+    """Makes the kernel run `image` for this instance; what already runs is replaced in place.
+
+    Raises Unavailable, with nothing detached, when a feature is missing.
+    """
+    _require_bpffs()
+    _check_layout(instance)
+    for directory in ("maps", "programs", "links"):
+        (instance.pins / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
+    maps = _open_maps(image, instance, ring_bytes)
+    programs: dict[str, int] = {}
+    try:
+        programs = _load_programs(image, maps)
+        for hook in HOOKS:
+            _attach_or_update(hook, programs[hook.program], instance.pins / "links" / hook.program)
+            _replace_pin(programs[hook.program], instance.pins / "programs" / hook.program)
+    finally:
+        for fd in (*maps.values(), *programs.values()):
+            os.close(fd)
+
+
+def _inspect(hook: Hook, instance: Instance) -> LinkState:
+    pin = instance.pins / "links" / hook.program
+    if not pin.exists():
+        return LinkState(hook, problem="not attached")
+    link_fd = libbpf.obj_get(pin)
+    try:
+        info = libbpf.link_info(link_fd)
+        if hook.attach_type and info.cgroup_id != cgroups.id_of(cgroups.root()):
+            return LinkState(hook, info.prog_id, f"attached to cgroup {info.cgroup_id}, not to the root")
+        program_fd = libbpf.obj_get(instance.pins / "programs" / hook.program)
+        try:
+            pinned = libbpf.prog_info(program_fd).id
+        finally:
+            os.close(program_fd)
+        problem = "" if pinned == info.prog_id else f"runs program {info.prog_id}, not the pinned {pinned}"
+        return LinkState(hook, info.prog_id, problem)
+    finally:
+        os.close(link_fd)
+
+
+def inspect(instance: Instance) -> list[LinkState]:
+    """What the kernel says about every hook of this instance."""
+    return [_inspect(hook, instance) for hook in HOOKS]
+
+
+def is_loaded(instance: Instance) -> bool:
+    """Every link exists, runs our program, and hangs at the root cgroup."""
+    return instance.pins.exists() and all(not state.problem for state in inspect(instance))
+
+
+def unload(instance: Instance) -> None:
+    """Ends enforcement: links first, then programs and maps."""
+    for directory in ("links", "programs", "maps"):
+        path = instance.pins / directory
+        if path.is_dir():
+            for pin in path.iterdir():
+                pin.unlink()
+            path.rmdir()
+    with suppress(FileNotFoundError):
+        instance.pins.rmdir()

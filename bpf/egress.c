@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The verdict: every packet that leaves a tagged socket, whatever system call, kernel worker or timer sent it, after
+ * address translation and source routing have had their say.
+ */
+
+#define LF_LOOPBACK_IFINDEX  1
+#define LF_IPV6_FIXED        40
+#define LF_EXTENSION_HEADERS 6
+
+/* What the packet says about itself. */
+struct lf_packet {
+	u8 source[16];
+	u32 transport_at; /* offset of the transport header */
+	u8 ip_protocol;
+	u8 family;
+	u8 reason; /* not 0: why it cannot be judged */
+	u8 pad;
+};
+
+static __always_inline void lf_parse_ipv4(struct __sk_buff *skb, struct lf_packet *p, struct lf_question *q)
+{
+	struct iphdr header;
+
+	p->family = LF_AF_INET;
+	if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header))) {
+		p->reason = LF_R_MALFORMED;
+		return;
+	}
+	lf_map_ipv4(p->source, header.saddr);
+	lf_map_ipv4(q->remote, header.daddr);
+	p->ip_protocol = header.protocol;
+	p->transport_at = sizeof(header);
+	if (header.ihl != 5)
+		p->reason = LF_R_SOURCE_ROUTE;
+	else if (header.frag_off & bpf_htons(0x1fff))
+		p->reason = LF_R_MALFORMED;
+}
+
+/* Walks the extension headers; one that reroutes, or one that is unknown, cannot be judged. RFC 8200, section 4. */
+static __always_inline void lf_parse_ipv6(struct __sk_buff *skb, struct lf_packet *p, struct lf_question *q)
+{
+	struct ipv6hdr header;
+	u8 extension[2], next;
+	u32 at = LF_IPV6_FIXED;
+
+	p->family = LF_AF_INET6;
+	if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header))) {
+		p->reason = LF_R_MALFORMED;
+		return;
+	}
+	__builtin_memcpy(p->source, &header.saddr, 16);
+	__builtin_memcpy(q->remote, &header.daddr, 16);
+	next = header.nexthdr;
+	for (u32 i = 0; i < LF_EXTENSION_HEADERS; i++) {
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS)
+			break;
+		if (bpf_skb_load_bytes(skb, at, extension, sizeof(extension))) {
+			p->reason = LF_R_MALFORMED;
+			return;
+		}
+		next = extension[0];
+		at += (extension[1] + 1) * 8;
+	}
+	if (next == IPPROTO_ROUTING)
+		p->reason = LF_R_SOURCE_ROUTE;
+	p->ip_protocol = next;
+	p->transport_at = at;
+}
+
+static __always_inline void lf_parse_transport(struct __sk_buff *skb, struct lf_packet *p, struct lf_question *q)
+{
+	u16 both[2];
+
+	q->protocol = lf_protocol(p->ip_protocol);
+	if (p->reason)
+		return;
+	if (!q->protocol) {
+		p->reason = LF_R_FORBIDDEN_PROTOCOL;
+		return;
+	}
+	if (q->protocol == LF_PROTO_ICMP)
+		return;
+	if (bpf_skb_load_bytes(skb, p->transport_at, both, sizeof(both))) {
+		p->reason = LF_R_MALFORMED;
+		return;
+	}
+	q->local_port = bpf_ntohs(both[0]);
+	q->remote_port = bpf_ntohs(both[1]);
+}
+
+static __always_inline void lf_parse(struct __sk_buff *skb, struct lf_packet *p, struct lf_question *q)
+{
+	u8 version = 0;
+
+	if (bpf_skb_load_bytes(skb, 0, &version, 1))
+		p->reason = LF_R_MALFORMED;
+	else if (version >> 4 == 4)
+		lf_parse_ipv4(skb, p, q);
+	else if (version >> 4 == 6)
+		lf_parse_ipv6(skb, p, q);
+	else
+		p->reason = LF_R_MALFORMED;
+	lf_parse_transport(skb, p, q);
+}
+
+/* A socket that answers: made by a listener for a client, the listener itself, or UDP that was spoken to. */
+static __always_inline u8 lf_is_serving(struct bpf_sock *sk, struct lf_sock *sock, u64 cookie, struct lf_question *q)
+{
+	if (q->protocol == LF_PROTO_TCP)
+		return sk->state == LF_TCP_LISTEN || sock->origin != cookie;
+	return q->protocol == LF_PROTO_UDP && lf_has_heard(cookie, q);
+}
+
+static __always_inline int lf_pass(u8 verdict)
+{
+	return verdict == LF_DENY ? LF_REFUSE : LF_PASS;
+}
+
+int lf_egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct lf_control *ctl = lf_control();
+	struct lf_question q = {};
+	struct lf_packet packet = {};
+	struct lf_answer a = {};
+	struct lf_actor actor = {};
+	struct lf_policy *policy;
+	struct lf_sock *sock;
+	u64 cookie;
+	u8 verdict;
+
+	if (!sk)
+		return LF_PASS;
+	sock = sockets.sk_storage_get(sk, 0, 0);
+	if (!sock || !sock->tags || !ctl)
+		return LF_PASS;
+	q.tags = sock->tags;
+	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
+	lf_parse(skb, &packet, &q);
+	if (!packet.reason) {
+		verdict = lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
+		if (verdict) {
+			lf_count_at(LF_S_EGRESS, LF_C_CACHED);
+			return lf_pass(verdict);
+		}
+	}
+	cookie = bpf_get_socket_cookie(skb);
+	if (packet.reason) {
+		policy = lf_active();
+		lf_refuse_all(&a, q.tags, packet.reason);
+		if (policy) {
+			a.version = policy->version;
+			a.verdict = lf_enforced(policy, q.tags);
+		}
+	} else {
+		q.serving = lf_is_serving(sk, sock, cookie, &q);
+		if (q.local && q.protocol != LF_PROTO_ICMP)
+			q.peer_tags = lf_peer_tags(skb, &q, packet.source);
+		lf_decide(&q, &a);
+		lf_cache(sock, &q, &a);
+	}
+	actor.image = sock->image;
+	actor.tgid = sock->tgid;
+	actor.uid = sock->uid;
+	lf_report(LF_S_EGRESS, &q, &a, &actor, cookie, packet.family, 0, skb->ifindex);
+	return lf_pass(a.verdict);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a socket remembers: tags, origin, and the last verdict. */
+#ifndef LANDFAST_SOCKET_H
+#define LANDFAST_SOCKET_H
+
+#define LF_TCP_LISTEN 10
+
+static __always_inline bool lf_same_address(const u8 *a, const u8 *b)
+{
+	const u64 *x = (const u64 *)a, *y = (const u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+static __always_inline void lf_map_ipv4(u8 *address, u32 ipv4_be)
+{
+	u32 *words = (u32 *)address;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = ipv4_be;
+}
+
+static __always_inline bool lf_is_ipv4(const u8 *address)
+{
+	const u32 *words = (const u32 *)address;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
+/* 127.0.0.0/8, ::1 and the unspecified addresses, which the kernel turns into them. */
+static __always_inline bool lf_is_loopback(const u8 *address)
+{
+	const u32 *words = (const u32 *)address;
+
+	if (lf_is_ipv4(address))
+		return address[12] == 127 || !words[3];
+	return !words[0] && !words[1] && !words[2] && (!words[3] || words[3] == bpf_htonl(1));
+}
+
+static __always_inline bool lf_is_own(const u8 *address)
+{
+	struct in6_addr key;
+
+	if (lf_is_loopback(address))
+		return true;
+	__builtin_memcpy(&key, address, sizeof(key));
+	return local_addresses.lookup(&key) != NULL;
+}
+
+/* An answer that was computed for exactly this question and still holds. 0: there is none. */
+static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q, u64 generation, u64 now)
+{
+	u8 verdict = 0;
+
+	bpf_spin_lock(&sock->lock);
+	if (sock->generation == generation && sock->deadline_ns > now && sock->remote_port == q->remote_port &&
+	    sock->local_port == q->local_port && sock->protocol == q->protocol && sock->local == q->local &&
+	    !(q->tags & ~sock->tags) && lf_same_address(sock->remote, q->remote))
+		verdict = sock->verdict;
+	bpf_spin_unlock(&sock->lock);
+	return verdict;
+}
+
+/* Remembers an answer, unless the socket has gained tags since the question was asked. */
+static __always_inline void lf_cache(struct lf_sock *sock, struct lf_question *q, struct lf_answer *a)
+{
+	u64 *to, *from = (u64 *)q->remote;
+
+	bpf_spin_lock(&sock->lock);
+	if (sock->tags == q->tags) {
+		to = (u64 *)sock->remote;
+		to[0] = from[0];
+		to[1] = from[1];
+		sock->remote_port = q->remote_port;
+		sock->local_port = q->local_port;
+		sock->protocol = q->protocol;
+		sock->local = q->local;
+		sock->serving = q->serving;
+		sock->verdict = a->verdict;
+		sock->deadline_ns = a->deadline_ns;
+		sock->generation = a->generation;
+	}
+	bpf_spin_unlock(&sock->lock);
+}
+
+/* Tags that stick to a socket since this actor uses it. Returns all of them. */
+static __always_inline u64 lf_taint(struct lf_sock *sock, u64 tags, struct lf_actor *actor)
+{
+	bpf_spin_lock(&sock->lock);
+	if (tags & ~sock->tags) {
+		sock->tags |= tags;
+		sock->generation = 0;
+	}
+	if (tags) {
+		sock->image = actor->image;
+		sock->tgid = actor->tgid;
+		sock->uid = actor->uid;
+	}
+	tags = sock->tags;
+	bpf_spin_unlock(&sock->lock);
+	return tags;
+}
+
+/* The storage of a socket that a tagged task makes or uses. NULL, counted, when there is no memory for it. */
+static __always_inline struct lf_sock *lf_sock_make(struct bpf_sock *sk, u64 cookie)
+{
+	struct lf_sock fresh = {.layout = LF_LAYOUT_VERSION, .origin = cookie};
+	struct lf_sock *sock = sockets.sk_storage_get(sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!sock)
+		lf_count_failure(LF_F_SOCKET_STORAGE);
+	return sock;
+}
+
+/* An event about a verdict. */
+static __always_inline void lf_report(u32 stage, struct lf_question *q, struct lf_answer *a, struct lf_actor *actor,
+                                      u64 cookie, u8 family, u8 type, u32 ifindex)
+{
+	struct lf_event *event;
+
+	lf_count_at(stage, a->verdict == LF_ALLOW ? LF_C_ALLOW : a->verdict == LF_DENY ? LF_C_DENY : LF_C_WOULD_DENY);
+	event = lf_event_begin(stage, actor);
+	if (!event)
+		return;
+	event->tags = q->tags;
+	event->missing = a->missing;
+	event->cookie = cookie;
+	event->version = a->version;
+	event->rule = a->rule;
+	event->verdict = a->verdict;
+	event->reason = a->reason;
+	event->protocol = q->protocol;
+	event->family = family;
+	event->type = type;
+	event->flags = (q->local ? LF_E_LOCAL : 0) | (q->serving ? LF_E_SERVING : 0);
+	event->remote_port = q->remote_port;
+	event->local_port = q->local_port;
+	event->ifindex = ifindex;
+	__builtin_memcpy(event->remote, q->remote, 16);
+	lf_event_end(event);
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Task lifecycle: tags are inherited before the child runs, and forgotten when the whole thread group is gone. */
+
+#define LF_CLONE_THREAD 0x10000
+#define LF_CGROUP2_ROOT 0 /* id of the cgroup v2 hierarchy; version 1 hierarchies have others */
+
+static __always_inline void lf_remember_birth(u32 child, u32 parent)
+{
+	struct lf_birth birth = {.time_ns = bpf_ktime_get_boot_ns(), .parent = parent};
+
+	births.update(&child, &birth);
+}
+
+/* Runs in the parent, also for threads and io workers; a new thread shares its group's entry. */
+int lf_task_newtask(struct tracepoint__task__task_newtask *args)
+{
+	u32 child = args->pid, parent = bpf_get_current_pid_tgid() >> 32;
+	struct lf_control *ctl = lf_control();
+	struct lf_task copy = {}, *task;
+
+	if (args->clone_flags & LF_CLONE_THREAD)
+		return 0;
+	lf_remember_birth(child, parent);
+	if (!ctl || !ctl->tagged)
+		return 0;
+	task = lf_task_of(parent);
+	if (!task) {
+		lf_task_forget(child); /* the number belonged to somebody else once */
+		return 0;
+	}
+	copy.tags = task->tags;
+	copy.image = task->image;
+	copy.since_ns = bpf_ktime_get_boot_ns();
+	copy.cgroup_id = task->cgroup_id;
+	copy.parent = parent;
+	if (lf_task_put(child, &copy) && bpf_send_signal(LF_SIGKILL))
+		lf_count_failure(LF_F_SIGNAL);
+	return 0;
+}
+
+int lf_sched_process_exec(struct tracepoint__sched__sched_process_exec *args)
+{
+	struct lf_actor actor = {};
+	struct lf_image image = {};
+	struct lf_task *task;
+	u64 tags = lf_current_tags(&actor);
+
+	if (!tags)
+		return 0;
+	task = lf_task_of(actor.tgid);
+	if (!task)
+		return 0;
+	image.uid = actor.uid;
+	bpf_get_current_comm(image.comm, sizeof(image.comm));
+	TP_DATA_LOC_READ_STR(image.file, filename, sizeof(image.file));
+	task->image = bpf_ktime_get_boot_ns();
+	actor.image = task->image;
+	lf_image_put(actor.image, actor.tgid, actor.cgroup_id, &image);
+	lf_task_event(LF_R_EXEC, tags, &actor);
+	return 0;
+}
+
+/* Without group_dead (before Linux 6.16) the daemon forgets, and task_newtask when the number is used again. */
+int lf_sched_process_exit(struct tracepoint__sched__sched_process_exit *args)
+{
+#ifdef LF_HAVE_GROUP_DEAD
+	struct lf_control *ctl = lf_control();
+
+	if (ctl && ctl->tagged && args->group_dead)
+		lf_task_forget(bpf_get_current_pid_tgid() >> 32);
+#endif
+	return 0;
+}
+
+/* Tags for a cgroup that has just been made, also while the daemon is dead. */
+int lf_cgroup_mkdir(struct tracepoint__cgroup__cgroup_mkdir *args)
+{
+	struct lf_control *ctl = lf_control();
+	struct lf_policy *policy = lf_active();
+	u64 id = args->id, tags;
+	struct lf_match *m;
+	u32 zero = 0;
+
+	if (args->root != LF_CGROUP2_ROOT || !ctl || !ctl->selecting || !policy)
+		return 0;
+	m = matching.lookup(&zero);
+	if (!m)
+		return 0;
+	TP_DATA_LOC_READ_STR(m->path, path, sizeof(m->path));
+	if (m->path[LF_PATH_LEN - 2])
+		lf_count_failure(LF_F_CGROUP_PATH);
+	tags = lf_glob_match(m, policy->generation % LF_SLOTS);
+	if (tags && cgroups.update(&id, &tags))
+		lf_count_failure(LF_F_CGROUP_MAP);
+	return 0;
+}
+
+int lf_cgroup_rmdir(struct tracepoint__cgroup__cgroup_rmdir *args)
+{
+	struct lf_control *ctl = lf_control();
+	u64 id = args->id;
+
+	if (args->root == LF_CGROUP2_ROOT && ctl && ctl->selecting)
+		cgroups.delete(&id);
+	return 0;
+}
+
+/* Runs in whoever moves the process, so the image can only be named by what the tracepoint tells. */
+int lf_cgroup_attach_task(struct tracepoint__cgroup__cgroup_attach_task *args)
+{
+	struct lf_control *ctl = lf_control();
+	struct lf_actor actor = {.tgid = args->pid, .tid = args->pid, .cgroup_id = args->dst_id};
+	struct lf_image image = {};
+	u64 tags;
+
+	if (args->dst_root != LF_CGROUP2_ROOT || !ctl || !ctl->selecting)
+		return 0;
+	tags = lf_cgroup_tags(args->dst_id);
+	if (!tags)
+		return 0;
+	TP_DATA_LOC_READ_STR(image.comm, comm, sizeof(image.comm));
+	lf_adopt(args->pid, tags, &actor, &image);
+	return 0;
+}
