@@ -3,7 +3,7 @@
 VENV := .venv
 PYTEST := $(VENV)/bin/pytest
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
-SHELL_SCRIPTS := $(shell grep -lE '^\#!/(bin/sh|usr/bin/env bash)' .ci/* scripts/* packaging/* vagrant/* 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-unit test-bpf test-netns test-e2e demo demo-down lint format proto lock deb clean
