@@ -1,0 +1,103 @@
+"""A policy as the kernel holds it: the entries of every map of a slot.
+
+Sources: the structs of bpf/landfast.h and the lookup order of bpf/decide.h. The result depends on the policy alone,
+not on the host or the time: an expired rule is compiled like any other, and the kernel finds it expired.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from landfast.policy.digest import ARRAYS, TRIES, Entry, digest_of
+from landfast.policy.errors import InvalidError, refuse
+from landfast.policy.glob import Automaton, compile_globs
+from landfast.policy.grants import Grants
+from landfast.policy.layout import INDEX, INSTANT, MASK, POLICY
+from landfast.policy.model import DataClass, ForbiddenCalls, Loopback, Mode, Policy, Rule, SelectorKind
+from landfast.policy.numbering import numbered
+from landfast.policy.tries import Tries
+
+Entries = tuple[Entry, ...]
+
+
+class Tables(Struct, frozen=True):
+    """What one policy slot holds, each map's entries sorted by key.
+
+    `dests` and `ports` are tries. The others are arrays with a u32 index within the slot as key, of which only entries
+    that are not zero are listed. `instants` have boot_ns 0 and `policy` has generation 0: both are the host's.
+    """
+
+    dests: Entries
+    ports: Entries
+    timed_sets: Entries
+    instants: Entries
+    glob_rows: Entries
+    glob_tags: Entries
+    policy: bytes
+    glob: bytes
+
+    @property
+    def maps(self) -> dict[str, Entries]:
+        """Entries by the name of their map: everything but the two fixed values."""
+        return {name: getattr(self, name) for name in TRIES + ARRAYS}
+
+    def digest(self) -> bytes:
+        """SHA-256 that a dump of the kernel maps must have once this is loaded."""
+        return digest_of(self.maps, self.policy, self.glob)
+
+
+def compile_policy(policy: Policy, canonical_digest: bytes) -> Tables:
+    """The tables of `policy`, whose canonical form has the SHA-256 `canonical_digest`.
+
+    Raises `PolicyError` when the policy needs more than a kernel table holds; the finding names the limit.
+    """
+    try:
+        return _compile(policy, canonical_digest)
+    except InvalidError as error:
+        raise refuse(f"policy version {policy.version}", "", error.problem, error.remedy) from error
+
+
+def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
+    rules = {each.number: (each, each.rule) for each in numbered(policy) if isinstance(each.rule, Rule)}
+    grants = Grants(each for each, _ in rules.values())
+    tries = Tries(policy, rules, grants)
+    tries.fill()
+    automaton = _selectors(policy.classes)
+    return Tables(
+        dests=tuple(sorted(tries.dests)),
+        ports=tuple(sorted(tries.ports)),
+        timed_sets=_indexed(grants.timed_sets()),
+        instants=_indexed((at, INSTANT.pack(instant, 0)) for at, instant in enumerate(grants.instants)),
+        glob_rows=_indexed(automaton.pack_rows()),
+        glob_tags=_indexed((last, MASK.pack(tags)) for last, tags in automaton.tags.items()),
+        policy=_fixed(policy, automaton.words, canonical_digest),
+        glob=automaton.pack(),
+    )
+
+
+def _indexed(values: Iterable[tuple[int, bytes]]) -> Entries:
+    return tuple(sorted((INDEX.pack(index), value) for index, value in values))
+
+
+def _selectors(classes: Iterable[DataClass]) -> Automaton:
+    patterns: dict[SelectorKind, dict[str, int]] = {kind: {} for kind in SelectorKind}
+    for each in classes:
+        for selector in each.select:
+            of_kind = patterns[selector.kind]
+            of_kind[selector.pattern] = of_kind.get(selector.pattern, 0) | each.mask
+    return compile_globs(patterns[SelectorKind.UNIT], patterns[SelectorKind.CGROUP])
+
+
+def _fixed(policy: Policy, glob_words: int, canonical_digest: bytes) -> bytes:
+    classes = policy.classes
+    return POLICY.pack(
+        0,
+        policy.version,
+        sum(each.mask for each in classes),
+        sum(each.mask for each in classes if each.mode == Mode.AUDIT),
+        sum(each.mask for each in classes if each.loopback == Loopback.ALLOW),
+        sum(each.mask for each in classes if each.loopback == Loopback.DENY),
+        sum(each.mask for each in classes if each.forbidden_calls == ForbiddenCalls.KILL),
+        glob_words,
+        canonical_digest,
+    )
