@@ -1,0 +1,92 @@
+"""A host's chain of batches: which batch may come next.
+
+Sequence numbers go on without a gap, and each batch names the hash of the one before. After an enrolment the first
+batch may have any number: a host may have recorded for a while before it joined, or have lost its spool and been
+enrolled again. The log tells such a beginning by the enrolment right before it. Nothing else lets a host jump.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select, update
+
+from landfast import batch
+from landfast.batch import BatchView, ChainError
+from landfast_controller import schema
+from landfast_controller.errors import ConflictError
+from landfast_controller.store import Transaction
+
+_hosts = schema.hosts
+
+
+@dataclass
+class Chain:
+    """How far a host's chain reaches. `start` is the log index of the enrolment that it counts from."""
+
+    host: str
+    last_sequence: int
+    last_hash: bytes
+    start: int
+    begun: bool
+
+    def extend(self, view: BatchView, digest: bytes) -> bool:
+        """Takes `view` as the next batch. False when it is behind us: then it must have been stored before.
+
+        Raises ConflictError when it does not follow.
+        """
+        if self.begun and view.last <= self.last_sequence:
+            return False
+        if self.begun:
+            self._check_follows(view)
+        self.last_sequence, self.last_hash, self.begun = view.last, digest, True
+        return True
+
+    def _check_follows(self, view: BatchView) -> None:
+        try:
+            batch.check_follows(view, self.last_sequence, self.last_hash)
+        except ChainError as error:
+            raise ConflictError(f"{error}; {self.remedy}") from None
+
+    @property
+    def remedy(self) -> str:
+        return (
+            "if the host has lost its spool, enrol it again with a token of its name "
+            f"(landfast fleet token create --host {self.host})"
+        )
+
+
+async def load(transaction: Transaction, hosts: set[str]) -> dict[str, Chain]:
+    """The chains of those `hosts` that are enrolled."""
+    t = _hosts.c
+    columns = select(t.name, t.last_sequence, t.last_hash, t.chain_start, t.chain_begun).where(t.name.in_(hosts))
+    rows = await transaction.connection.execute(columns)
+    return {
+        row.name: Chain(row.name, row.last_sequence, row.last_hash, row.chain_start, row.chain_begun) for row in rows
+    }
+
+
+async def save(transaction: Transaction, chains: list[Chain]) -> None:
+    statement = update(_hosts).where(_hosts.c.name == bindparam("host"))
+    rows = [
+        {
+            "host": chain.host,
+            "last_sequence": chain.last_sequence,
+            "last_hash": chain.last_hash,
+            "chain_begun": chain.begun,
+            "last_seen_ns": transaction.now_ns,
+        }
+        for chain in chains
+    ]
+    await transaction.connection.execute(statement, rows)
+
+
+async def check_repeated(transaction: Transaction, chain: Chain, view: BatchView, digest: bytes) -> None:
+    """Raises ConflictError unless exactly this batch is in the log already: its acknowledgement was lost on the way."""
+    t = schema.log.c
+    same = select(t.hash).where(t.host == view.host, t.first_sequence == view.first, t.index >= chain.start)
+    stored = (await transaction.connection.execute(same)).scalar_one_or_none()
+    if stored != digest:
+        raise ConflictError(
+            f"batch of host {view.host!r} with sequence {view.first} to {view.last}: expected sequence "
+            f"{chain.last_sequence + 1}, and a different batch is stored under these numbers; two agents use this "
+            f"identity, or the host was set back to an older state; {chain.remedy}"
+        )

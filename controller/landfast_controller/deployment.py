@@ -1,0 +1,24 @@
+"""What the services of one running controller share."""
+
+from dataclasses import dataclass
+
+from landfast_controller.authority import Authority
+from landfast_controller.ingest import Ingest
+from landfast_controller.policies import Newest
+from landfast_controller.presence import Presence
+from landfast_controller.proposals import Proposals
+from landfast_controller.roster import Roster
+from landfast_controller.store import Store
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The database, and what is kept in memory beside it: true only while this is the database's one server."""
+
+    store: Store
+    authority: Authority
+    roster: Roster
+    newest: Newest
+    presence: Presence
+    proposals: Proposals
+    ingest: Ingest

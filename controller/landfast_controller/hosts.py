@@ -1,0 +1,104 @@
+"""Hosts as the database knows them: what they said when they connected, and what became of each policy there."""
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from landfast.v1.agent_pb2 import Hello, PolicyState
+from landfast.v1.audit_pb2 import ControlAction
+from landfast.v1.fleet_pb2 import Host
+from landfast.v1.policy_pb2 import PolicyVersion
+from landfast_controller import policies, schema
+from landfast_controller.actions import action
+from landfast_controller.callers import Caller
+from landfast_controller.presence import Presence
+from landfast_controller.store import Transaction
+
+_hosts = schema.hosts
+
+
+async def seen(transaction: Transaction, host: str) -> None:
+    await _set(transaction, host)
+
+
+async def greeted(transaction: Transaction, caller: Caller, hello: Hello) -> None:
+    """Records what a host says when it connects."""
+    await _set(transaction, caller.name, hello=hello.SerializeToString())
+    if hello.HasField("loaded"):
+        await reported(transaction, caller, hello.loaded)
+
+
+async def reported(transaction: Transaction, caller: Caller, state: PolicyState) -> None:
+    """Records what became of a policy; what is news to us goes into the log."""
+    content = state.SerializeToString(deterministic=True)
+    known = select(_hosts.c.policy_state).where(_hosts.c.name == caller.name)
+    if (await transaction.connection.execute(known)).scalar_one() == content:
+        return
+    await _set(transaction, caller.name, policy_state=content)
+    version = await policies.read(transaction.connection, state.version) if state.version else None
+    if news := _news(caller, state, version):
+        await transaction.record(news)
+
+
+async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[object, ...]]]:
+    """All hosts by name, or the one that is called `name`."""
+    query = select(_hosts).order_by(_hosts.c.name)
+    return list(await connection.execute(query.where(_hosts.c.name == name) if name else query))
+
+
+def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence: Presence) -> Host:
+    """The wire form of a row."""
+    seat, state = presence.of(row.name), PolicyState.FromString(row.policy_state)
+    host = Host(
+        name=row.name,
+        connected=seat is not None,
+        hello=Hello.FromString(row.hello),
+        policy_state=state,
+        proved=newest is not None and proves(state, newest),
+        health=seat.health if seat else None,
+        last_sequence=row.last_sequence,
+    )
+    host.enrolled.FromNanoseconds(row.enrolled_ns)
+    host.last_seen.FromNanoseconds(max(row.last_seen_ns, seat.last_seen_ns if seat else 0))
+    return host
+
+
+def proves(state: PolicyState, version: PolicyVersion) -> bool:
+    """Whether `state` proves that the host's kernel holds exactly `version`."""
+    applied = state.state == PolicyState.STATE_APPLIED and state.version == version.policy.version
+    return applied and state.digest == version.policy.digest and state.map_digest == version.map_digest
+
+
+async def _set(transaction: Transaction, host: str, **values: bytes) -> None:
+    row = update(_hosts).where(_hosts.c.name == host)
+    await transaction.connection.execute(row.values(last_seen_ns=transaction.now_ns, **values))
+
+
+def _news(caller: Caller, state: PolicyState, version: PolicyVersion | None) -> ControlAction | None:
+    """What a state means for the log. APPLIED without a digest of the maps proves nothing, and says nothing new."""
+    number = state.version
+    match state.state:
+        case PolicyState.STATE_REJECTED:
+            words = f"refused policy {number}: {state.reason}"
+            return _action(ControlAction.KIND_POLICY_REJECTED, caller, state, words)
+        case PolicyState.STATE_ALTERED:
+            return _altered(caller, state, f"maps altered under policy {number}: {state.reason}")
+        case PolicyState.STATE_APPLIED if state.map_digest:
+            return _applied(caller, state, version)
+    return None
+
+
+def _applied(caller: Caller, state: PolicyState, version: PolicyVersion | None) -> ControlAction:
+    if version is None:
+        return _altered(caller, state, f"runs policy {state.version}, which this controller does not know")
+    if not proves(state, version):
+        return _altered(caller, state, f"maps do not hold policy {state.version}: their digest differs")
+    return _action(ControlAction.KIND_POLICY_APPLIED, caller, state, f"runs policy {state.version}")
+
+
+def _altered(caller: Caller, state: PolicyState, words: str) -> ControlAction:
+    return _action(ControlAction.KIND_MAPS_ALTERED, caller, state, words)
+
+
+def _action(kind: ControlAction.Kind.ValueType, caller: Caller, state: PolicyState, words: str) -> ControlAction:
+    digests = {"digest": state.digest.hex(), "map_digest": state.map_digest.hex()}
+    return action(kind, caller.id, caller.name, f"{caller.name} {words}", version=state.version, **digests)

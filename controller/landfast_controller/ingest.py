@@ -1,0 +1,133 @@
+"""Batches into the log: one writer for all hosts, several batches to a commit.
+
+What was acknowledged has been committed. A batch that is refused delays nobody else's.
+"""
+
+import asyncio
+from asyncio import Future
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from landfast import batch
+from landfast.batch import BatchError, BatchView
+from landfast_controller import chain as chains
+from landfast_controller.chain import Chain
+from landfast_controller.errors import InvalidError, NotPermittedError, NotStoredError, RefusedError
+from landfast_controller.store import Kind, NewEntry, Store, Transaction
+
+#: Batches that wait, at most 60,000 bytes each: then agents wait, in their spools.
+_QUEUE = 256
+
+#: Batches of one transaction.
+_GROUP = 64
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A batch that waits for its commit; `stored` becomes its last sequence number."""
+
+    view: BatchView
+    data: bytes
+    stored: Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def entry(self) -> NewEntry:
+        return NewEntry(Kind.BATCH, self.data, self.view.host, self.view.first, self.view.last)
+
+
+Outcome = int | RefusedError
+
+
+class Ingest:
+    """The queue in front of the log."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue(_QUEUE)
+
+    @property
+    def depth(self) -> int:
+        """Batches that wait."""
+        return self._arrivals.qsize()
+
+    async def submit(self, host: str, data: bytes) -> Future[int]:
+        """Queues a batch of `host`; waits while the queue is full.
+
+        The future gives the batch's last sequence number once it is durable, or a RefusedError.
+        """
+        arrival = _Arrival(_decode(host, data), data)
+        await self._arrivals.put(arrival)
+        return arrival.stored
+
+    async def run(self) -> None:
+        """Commits what arrives. Runs for as long as the controller."""
+        while True:
+            group = [await self._arrivals.get()]
+            while len(group) < _GROUP and not self._arrivals.empty():
+                group.append(self._arrivals.get_nowait())
+            for arrival, outcome in zip(group, await self._commit(group), strict=True):
+                _settle(arrival.stored, outcome)
+
+    async def _commit(self, group: list[_Arrival]) -> list[Outcome]:
+        try:
+            return await self._store.write(lambda transaction: _store(transaction, group))
+        except SQLAlchemyError as error:
+            return [
+                NotStoredError(f"the controller cannot write its log: {error}; keep the batch and send it again")
+            ] * len(group)
+
+
+def _decode(host: str, data: bytes) -> BatchView:
+    try:
+        view = batch.decode(data)
+    except BatchError as error:
+        raise InvalidError(f"{error}; it is not stored") from None
+    if view.host != host:
+        raise NotPermittedError(
+            f"batch of host {view.host!r}, sent by {host!r}: an agent sends its own host's batches only"
+        )
+    return view
+
+
+async def _store(transaction: Transaction, group: list[_Arrival]) -> list[Outcome]:
+    """Appends the batches that follow, then looks whether the others are there already."""
+    known = await chains.load(transaction, {arrival.view.host for arrival in group})
+    verdicts = [_extend(known, arrival) for arrival in group]
+    await transaction.append([arrival.entry for arrival, new in zip(group, verdicts, strict=True) if new is True])
+    if known:
+        await chains.save(transaction, list(known.values()))
+    return [await _outcome(transaction, known, each, new) for each, new in zip(group, verdicts, strict=True)]
+
+
+def _extend(known: dict[str, Chain], arrival: _Arrival) -> bool | RefusedError:
+    chain = known.get(arrival.view.host)
+    if chain is None:
+        return NotPermittedError(f"host {arrival.view.host!r} is not enrolled here; enrol it")
+    try:
+        return chain.extend(arrival.view, batch.digest(arrival.data))
+    except RefusedError as refusal:
+        return refusal
+
+
+async def _outcome(
+    transaction: Transaction, known: dict[str, Chain], arrival: _Arrival, new: bool | RefusedError
+) -> Outcome:
+    if isinstance(new, RefusedError):
+        return new
+    if not new:
+        chain = known[arrival.view.host]
+        try:
+            await chains.check_repeated(transaction, chain, arrival.view, batch.digest(arrival.data))
+        except RefusedError as refusal:
+            return refusal
+    return arrival.view.last
+
+
+def _settle(stored: Future[int], outcome: Outcome) -> None:
+    if stored.cancelled():
+        return
+    if isinstance(outcome, RefusedError):
+        stored.set_exception(outcome)
+    else:
+        stored.set_result(outcome)

@@ -1,0 +1,49 @@
+"""The log, read in pages: what a subscriber gets comes from the database, at the subscriber's own pace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from landfast_controller import schema
+from landfast_controller.store import Kind
+
+#: Entries of one page, at most 60,000 bytes each.
+_PAGE = 32
+
+_t = schema.log.c
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the log."""
+
+    index: int
+    received_ns: int
+    kind: Kind
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """Entries from one index up to `next`, as far as they were asked for."""
+
+    entries: list[Entry]
+    next: int
+
+
+async def read(connection: AsyncConnection, start: int, head: int, hosts: Sequence[str]) -> Page:
+    """The next page of `start` to below `head`: control actions, and batches of `hosts` (none: of all)."""
+    query = select(_t.index, _t.received_ns, _t.kind, _t.bytes).where(_t.index >= start, _t.index < head)
+    if hosts:
+        query = query.where(or_(_t.kind == Kind.CONTROL, _t.host.in_(hosts)))
+    rows = await connection.execute(query.order_by(_t.index).limit(_PAGE))
+    entries = [Entry(index, received_ns, Kind(kind), content) for index, received_ns, kind, content in rows]
+    return Page(entries, entries[-1].index + 1 if len(entries) == _PAGE else head)
+
+
+async def first_since(connection: AsyncConnection, unix_ns: int) -> int | None:
+    """Index of the first entry that was stored at `unix_ns` or later; None when there is none yet."""
+    query = select(_t.index).where(_t.received_ns >= unix_ns).order_by(_t.received_ns, _t.index).limit(1)
+    return (await connection.execute(query)).scalar_one_or_none()

@@ -1,0 +1,59 @@
+"""The newest policy, and waiting for a newer one. A slow host never gets more than this one."""
+
+import asyncio
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from landfast.v1.policy_pb2 import Policy, PolicyVersion
+from landfast_controller import schema
+
+_table = schema.policies
+
+
+class Newest:
+    """Holds the newest version; None while there is none."""
+
+    def __init__(self) -> None:
+        self.version: PolicyVersion | None = None
+        self._changed = asyncio.Condition()
+
+    async def publish(self, version: PolicyVersion) -> None:
+        async with self._changed:
+            self.version = version
+            self._changed.notify_all()
+
+    async def after(self, seen: PolicyVersion | None) -> PolicyVersion:
+        """Waits until there is another version than `seen`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.version is not seen)
+            assert self.version is not None
+            return self.version
+
+
+async def read(connection: AsyncConnection, version: int) -> PolicyVersion | None:
+    """A version; the newest when `version` is 0."""
+    query = select(_table).order_by(_table.c.version.desc()).limit(1)
+    row = (await connection.execute(query.where(_table.c.version == version) if version else query)).one_or_none()
+    return message(row, row.canonical) if row else None
+
+
+async def history(connection: AsyncConnection, before: int, limit: int) -> list[PolicyVersion]:
+    """Versions below `before` (0: all), newest first, without their canonical bytes."""
+    columns = [column for column in _table.c if column.name != "canonical"]
+    query = select(*columns).order_by(_table.c.version.desc()).limit(limit)
+    rows = await connection.execute(query.where(_table.c.version < before) if before else query)
+    return [message(row, b"") for row in rows]
+
+
+def message(row: Row[tuple[object, ...]], canonical: bytes) -> PolicyVersion:
+    """The wire form of a row."""
+    version = PolicyVersion(
+        policy=Policy(version=row.version, canonical=canonical, digest=row.digest),
+        author=row.author,
+        reason=row.reason,
+        ticket=row.ticket,
+        map_digest=row.map_digest,
+    )
+    version.created.FromNanoseconds(row.created_ns)
+    return version

@@ -1,0 +1,46 @@
+"""Which hosts are connected now, and how they are. Kept in memory only: a restart asks everybody anew."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from landfast.v1.agent_pb2 import Health
+
+
+@dataclass
+class Seat:
+    """One host's presence. A host may hold two streams for a while, when the old one has not been noticed dead."""
+
+    streams: int = 0
+    last_seen_ns: int = 0
+    health: Health = field(default_factory=Health)
+
+    def seen(self) -> None:
+        self.last_seen_ns = time.time_ns()
+
+
+class Presence:
+    """The hosts that hold a Sync stream."""
+
+    def __init__(self) -> None:
+        self._seats: dict[str, Seat] = {}
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def of(self, host: str) -> Seat | None:
+        return self._seats.get(host)
+
+    @contextmanager
+    def connected(self, host: str) -> Iterator[Seat]:
+        """Holds a seat for `host` while the body runs."""
+        seat = self._seats.setdefault(host, Seat())
+        seat.streams += 1
+        seat.seen()
+        try:
+            yield seat
+        finally:
+            seat.streams -= 1
+            if not seat.streams:
+                del self._seats[host]

@@ -1,0 +1,77 @@
+"""The tables of the controller's database.
+
+`log` is append-only: its index counts from 0 without a gap, its entries are the exact bytes that were received or
+decided. Everything else is state that follows from what was logged in the same transaction. Times are nanoseconds
+since 1970 (CLOCK_REALTIME).
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+#: Kept in the file as PRAGMA user_version; raised on any change below.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("enrolled_ns", BigInteger, nullable=False),
+    Column("last_seen_ns", BigInteger, nullable=False),
+    Column("hello", LargeBinary, nullable=False, default=b""),  # landfast.v1.Hello, the newest
+    Column("policy_state", LargeBinary, nullable=False, default=b""),  # landfast.v1.PolicyState, the newest
+    Column("last_sequence", BigInteger, nullable=False, default=0),
+    Column("last_hash", LargeBinary, nullable=False, default=b""),
+    Column("chain_start", BigInteger, nullable=False),  # log index of the enrolment that this chain counts from
+    Column("chain_begun", Integer, nullable=False, default=0),  # 0: the next batch may have any sequence number
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("serial", String, primary_key=True),  # of the certificate, hexadecimal
+    Column("role", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger),
+    Column("created_by", String, nullable=False),  # SPIFFE id
+    Index("identities_name", "role", "name"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("host", String, nullable=False),  # empty: any
+    Column("used_ns", BigInteger),
+    Column("used_by", String),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("map_digest", LargeBinary, nullable=False),
+    Column("author", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("ticket", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+)
+
+#: The bytes come last, so that a scan that looks at the other columns does not read them.
+log = Table(
+    "log",
+    metadata,
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("received_ns", BigInteger, nullable=False, index=True),  # never decreases
+    Column("kind", Integer, nullable=False),
+    Column("host", String, nullable=False),  # empty: a control action
+    Column("first_sequence", BigInteger, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of bytes
+    Column("bytes", LargeBinary, nullable=False),
+    Index("log_sequence", "host", "first_sequence"),
+)

@@ -1,0 +1,128 @@
+"""AgentService: hosts join, get policies, prove what they run, and hand over their batches."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from landfast.v1.agent_pb2 import (
+    EnrollRequest,
+    EnrollResponse,
+    Hello,
+    PolicyState,
+    PushRequest,
+    PushResponse,
+    SyncRequest,
+    SyncResponse,
+)
+from landfast.v1.agent_pb2_grpc import AgentServiceServicer
+from landfast.v1.policy_pb2 import PolicyVersion
+from landfast_controller import enrolment, hosts, identities
+from landfast_controller.authority import requested_key, serial_of
+from landfast_controller.beside import beside
+from landfast_controller.callers import Caller, Context, caller_of
+from landfast_controller.deployment import Deployment
+from landfast_controller.errors import InvalidError, RefusedError
+from landfast_controller.presence import Seat
+
+#: Batches of one stream that wait for their commit.
+_WINDOW = 32
+
+_log = structlog.get_logger()
+
+_Pending = asyncio.Queue[Future[int] | None]
+
+
+@dataclass(frozen=True)
+class AgentService(AgentServiceServicer):
+    deployment: Deployment
+
+    async def Enroll(self, request: EnrollRequest, context: Context) -> EnrollResponse:
+        caller, host, key = caller_of(context), enrolment.checked_host(request.host), requested_key(request.csr)
+        authority, roster = self.deployment.authority, self.deployment.roster
+        joined = await self.deployment.store.write(lambda tx: enrolment.enrol(tx, authority, caller, host, key))
+        roster.admit(serial_of(joined.certificate), identities.expiry_ns(joined.certificate))
+        for serial in joined.replaced:
+            roster.withdraw(serial)
+        _log.info("host enrolled", host=host, token=caller.name)
+        return EnrollResponse(certificate=joined.certificate.public_bytes(Encoding.PEM), authority=authority.pem)
+
+    async def Sync(  # type: ignore[override]  # writes to the context: a generator could not clean up in time
+        self, request_iterator: AsyncIterator[SyncRequest], context: Context
+    ) -> None:
+        caller = caller_of(context)
+        hello = await _hello(request_iterator)
+        with self.deployment.presence.connected(caller.name) as seat:
+            await self.deployment.store.write(lambda tx: hosts.greeted(tx, caller, hello))
+            _log.info("host connected", host=caller.name, policy=hello.loaded.version)
+            try:
+                async with beside(self._distribute(context, hello.loaded)):
+                    await self._listen(request_iterator, caller, seat)
+            finally:
+                _log.info("host disconnected", host=caller.name)
+                await self.deployment.store.write(lambda tx: hosts.seen(tx, caller.name))
+
+    async def Push(  # type: ignore[override]  # as above
+        self, request_iterator: AsyncIterator[PushRequest], context: Context
+    ) -> None:
+        pending: _Pending = asyncio.Queue(_WINDOW)
+        async with beside(self._take(request_iterator, caller_of(context).name, pending)):
+            while (acknowledged := await _next_settled(pending)) is not None:
+                await context.write(PushResponse(acknowledged=acknowledged))
+
+    async def _distribute(self, context: Context, loaded: PolicyState) -> None:
+        """Sends the newest policy, unless the host has it; then the newest again whenever there is one."""
+        sent: PolicyVersion | None = None
+        while True:
+            sent = await self.deployment.newest.after(sent)
+            if not _is_loaded(loaded, sent):
+                await context.write(SyncResponse(policy=sent.policy))
+
+    async def _listen(self, requests: AsyncIterator[SyncRequest], caller: Caller, seat: Seat) -> None:
+        async for request in requests:
+            seat.seen()
+            match request.WhichOneof("message"):
+                case "policy_state":
+                    await self._report(caller, request.policy_state)
+                case "health":
+                    seat.health = request.health
+                case "hello":
+                    raise InvalidError("Sync: a second Hello; it is the first message of a stream and no other")
+
+    async def _report(self, caller: Caller, state: PolicyState) -> None:
+        name = PolicyState.State.Name(state.state).removeprefix("STATE_")
+        _log.info("policy state", host=caller.name, version=state.version, state=name, why=state.reason)
+        await self.deployment.store.write(lambda tx: hosts.reported(tx, caller, state))
+
+    async def _take(self, requests: AsyncIterator[PushRequest], host: str, pending: _Pending) -> None:
+        """Queues what arrives. A batch that is refused at once keeps its place behind those before it."""
+        async for request in requests:
+            try:
+                stored = await self.deployment.ingest.submit(host, request.batch)
+            except RefusedError as refusal:
+                stored = asyncio.get_running_loop().create_future()
+                stored.set_exception(refusal)
+            await pending.put(stored)
+        await pending.put(None)
+
+
+async def _hello(requests: AsyncIterator[SyncRequest]) -> Hello:
+    async for request in requests:
+        if request.HasField("hello"):
+            return request.hello
+        break
+    raise InvalidError("Sync: the first message of the stream is not a Hello")
+
+
+async def _next_settled(pending: _Pending) -> int | None:
+    """The newest acknowledgement that can be given now; waits for one. None at the end of the stream."""
+    stored = await pending.get()
+    return None if stored is None else await stored
+
+
+def _is_loaded(loaded: PolicyState, newest: PolicyVersion) -> bool:
+    same = loaded.version == newest.policy.version and loaded.digest == newest.policy.digest
+    return same and loaded.state == PolicyState.STATE_APPLIED

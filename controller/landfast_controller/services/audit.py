@@ -1,0 +1,75 @@
+"""AuditService: the log, followed from an index, a time or now."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from landfast.v1.audit_pb2 import SubscribeRequest, SubscribeResponse
+from landfast.v1.audit_pb2_grpc import AuditServiceServicer
+from landfast_controller import pages
+from landfast_controller.callers import Context
+from landfast_controller.deployment import Deployment
+from landfast_controller.errors import OutOfRangeError
+from landfast_controller.matching import Filter
+from landfast_controller.pages import Entry, Page
+from landfast_controller.store import Kind
+
+
+@dataclass(frozen=True)
+class AuditService(AuditServiceServicer):
+    deployment: Deployment
+
+    async def Subscribe(self, request: SubscribeRequest, context: Context) -> AsyncIterator[SubscribeResponse]:
+        wanted = Filter(frozenset(request.classes), request.verdicts)
+        position = await self._start(request)
+        while request.follow or position < self.deployment.store.head.index:
+            head = await self.deployment.store.head.beyond(position)
+            page = await self._page(position, head, request)
+            for response in _responses(page, wanted):
+                yield response
+            position = page.next
+
+    async def _page(self, position: int, head: int, request: SubscribeRequest) -> Page:
+        async with self.deployment.store.reading() as connection:
+            return await pages.read(connection, position, head, request.hosts)
+
+    async def _start(self, request: SubscribeRequest) -> int:
+        head = self.deployment.store.head.index
+        match request.WhichOneof("start"):
+            case "from_index":
+                return _checked(request.from_index, head)
+            case "from_time":
+                async with self.deployment.store.reading() as connection:
+                    first = await pages.first_since(connection, request.from_time.ToNanoseconds())
+                return head if first is None else first
+            case _:
+                return head
+
+
+def _checked(index: int, head: int) -> int:
+    if index > head:
+        raise OutOfRangeError(
+            f"index {index}: the log holds 0 to {head - 1}; if you have seen more of it, this is not the log you know"
+        )
+    return index
+
+
+def _responses(page: Page, wanted: Filter) -> list[SubscribeResponse]:
+    """What is wanted of a page, and, when its end is not, how far it reached."""
+    responses = [_response(entry) for entry in page.entries if _is_wanted(entry, wanted)]
+    if not responses or responses[-1].index != page.next - 1:
+        responses.append(SubscribeResponse(index=page.next - 1, progress=True))
+    return responses
+
+
+def _is_wanted(entry: Entry, wanted: Filter) -> bool:
+    return entry.kind == Kind.CONTROL or wanted.matches(entry.content)
+
+
+def _response(entry: Entry) -> SubscribeResponse:
+    response = SubscribeResponse(index=entry.index)
+    response.received.FromNanoseconds(entry.received_ns)
+    if entry.kind == Kind.CONTROL:
+        response.control = entry.content
+    else:
+        response.batch = entry.content
+    return response

@@ -1,0 +1,175 @@
+"""The database: one SQLite file, one writer at a time, readers that never wait for it.
+
+Write-ahead log with synchronous=FULL: what was committed survives SIGKILL and power loss
+(https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import event, insert, select, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from landfast.v1.audit_pb2 import ControlAction
+from landfast_controller import schema
+from landfast_controller.errors import UnavailableError
+from landfast_controller.head import Head
+
+T = TypeVar("T")
+
+
+class Kind(IntEnum):
+    """What an entry of the log holds."""
+
+    BATCH = 1
+    CONTROL = 2
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """What is to be appended to the log."""
+
+    kind: Kind
+    content: bytes
+    host: str = ""
+    first_sequence: int = 0
+    last_sequence: int = 0
+
+
+class Transaction:
+    """One write transaction. `now_ns` is its time; it never runs backwards, whatever the clock does."""
+
+    def __init__(self, connection: AsyncConnection, next_index: int, now_ns: int) -> None:
+        self.connection = connection
+        self.next_index = next_index
+        self.now_ns = now_ns
+
+    async def append(self, entries: Sequence[NewEntry]) -> None:
+        """Appends to the log, in this order."""
+        rows = [self._row(index, entry) for index, entry in enumerate(entries, self.next_index)]
+        if rows:
+            await self.connection.execute(insert(schema.log), rows)
+            self.next_index += len(rows)
+
+    async def record(self, action: ControlAction) -> None:
+        """Appends a control action, dated by this transaction."""
+        action.time.FromNanoseconds(self.now_ns)
+        await self.append([NewEntry(Kind.CONTROL, action.SerializeToString(deterministic=True))])
+
+    def _row(self, index: int, entry: NewEntry) -> dict[str, Any]:
+        return {
+            "index": index,
+            "received_ns": self.now_ns,
+            "kind": entry.kind,
+            "host": entry.host,
+            "first_sequence": entry.first_sequence,
+            "last_sequence": entry.last_sequence,
+            "hash": hashlib.sha256(entry.content).digest(),
+            "bytes": entry.content,
+        }
+
+
+class Store:
+    """An open database."""
+
+    def __init__(self, reader: AsyncEngine, writer: AsyncEngine, head: Head) -> None:
+        self.head = head
+        self._reader = reader
+        self._writer = writer
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def create(cls, path: Path) -> Self:
+        """Makes the tables in a new file."""
+        engine = _engine(path, "BEGIN IMMEDIATE")
+        async with engine.begin() as connection:
+            await connection.run_sync(schema.metadata.create_all)
+            await connection.execute(text(f"PRAGMA user_version = {schema.SCHEMA_VERSION}"))
+        await engine.dispose()
+        return await cls.open(path)
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Raises UnavailableError when the file cannot be used."""
+        if not path.exists():
+            raise UnavailableError(f"database {path} does not exist; run `landfast-controller init` first")
+        reader, writer = _engine(path, "BEGIN"), _engine(path, "BEGIN IMMEDIATE")
+        try:
+            async with reader.connect() as connection:
+                await _check_version(connection, path)
+                next_index, _ = await _newest(connection)
+        except SQLAlchemyError as error:
+            raise UnavailableError(f"database {path}: {error}; restore it from a backup") from error
+        return cls(reader, writer, Head(next_index))
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent view. Not to be held while waiting for a client."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction of its own and returns its result after the commit.
+
+        The transaction is finished even when the caller is cancelled meanwhile.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._write(work)))
+
+    async def _write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self._writing:
+            async with self._writer.begin() as connection:
+                next_index, newest_ns = await _newest(connection)
+                transaction = Transaction(connection, next_index, max(time.time_ns(), newest_ns))
+                result = await work(transaction)
+            await self.head.advance(transaction.next_index)
+        return result
+
+    async def close(self) -> None:
+        async with self._writing:
+            await self._reader.dispose()
+            await self._writer.dispose()
+
+
+def _engine(path: Path, begin: str) -> AsyncEngine:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    event.listen(engine.sync_engine, "connect", _configure)
+    event.listen(engine.sync_engine, "begin", lambda connection: _begin(connection, begin))
+    return engine
+
+
+def _configure(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)
+
+
+async def _check_version(connection: AsyncConnection, path: Path) -> None:
+    version = (await connection.execute(text("PRAGMA user_version"))).scalar_one()
+    if version != schema.SCHEMA_VERSION:
+        raise UnavailableError(
+            f"database {path} has layout {version}, this controller works with {schema.SCHEMA_VERSION}; "
+            "run the release that wrote it"
+        )
+
+
+async def _newest(connection: AsyncConnection) -> tuple[int, int]:
+    """The next index of the log, and the time of its newest entry."""
+    newest = select(schema.log.c.index, schema.log.c.received_ns).order_by(schema.log.c.index.desc()).limit(1)
+    index, received_ns = (await connection.execute(newest)).one_or_none() or (-1, 0)
+    return index + 1, received_ns
