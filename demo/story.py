@@ -1,0 +1,208 @@
+"""The story: what an SRE, an operator and an auditor see, told with programs that nobody here wrote."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from demo.setting import DATA_CLASS, PORT, Setting, said
+from demo.shell import Shell
+from demo.telling import Step, check
+from tests.testbed import CONTROLLER, DATA_CENTRE, OUTSIDE, Program, Sniffer, eventually
+from tests.testbed.servers import answers
+
+_GOOD = [f"http://{DATA_CENTRE.ip4}/hello", f"http://[{DATA_CENTRE.ip6}]/hello"]
+_BAD = [f"http://{OUTSIDE.ip4}/hello", f"http://[{OUTSIDE.ip6}]/hello", f"http://[::ffff:{OUTSIDE.ip4}]/hello"]
+_RULE = (DATA_CLASS, str(OUTSIDE.v4.network), "tcp/80")
+_ATTEMPTS = 23
+_OUTAGE_PORT = 8423
+
+
+def places(setting: Setting) -> str:
+    setting.make()
+    return "nginx in the data centre and outside, an rsync daemon in the data centre"
+
+
+def controller(setting: Setting) -> str:
+    state = setting.directory / "controller"
+    said(setting.controller.run(setting.server("init", "--dir", state, "--address", str(CONTROLLER.ip4))))
+    server = setting.server("serve", "--dir", state, "--listen", f"0.0.0.0:{PORT}")
+    setting.start("controller", server, setting.controller).ready(
+        lambda: answers(setting.controller, PORT, "127.0.0.1")
+    )
+    return f"listens on {setting.address}"
+
+
+def people(setting: Setting) -> str:
+    first = setting.directory / "controller" / "first-approver.pem"
+    setting.landfast("approver", "login", "--controller", setting.address, "--identity", first)
+    identity = setting.directory / "vera.pem"
+    setting.landfast("approver", "identity", "create", "vera", "--role", "auditor", "--out", identity)
+    setting.landfast("auditor", "login", "--controller", setting.address, "--identity", identity)
+    follow = setting.cli("events", "follow", "--from", "0", "--format", "json")
+    setting.start("auditor", follow, setting.controller, env=setting.person("auditor"))
+    return "an approver, and the auditor vera, who follows the stream from its beginning"
+
+
+def policy(setting: Setting) -> str:
+    file = Path(__file__).with_name("policy.yaml")
+    setting.landfast("approver", "policy", "apply", file, "--reason", "first policy")
+    return f"{DATA_CLASS} may go to {DATA_CENTRE.v4.network}, and nowhere else"
+
+
+def enrolment(setting: Setting) -> str:
+    token = setting.directory / "token.pem"
+    setting.landfast("approver", "fleet", "token", "create", "--out", token)
+    enroll = setting.agent("enroll", "--controller", setting.address, "--token-file", token)
+    said(setting.enclave.run(enroll))
+    started = time.monotonic()
+    start_agent(setting)
+    return f"enforcing, and proved to the controller, {time.monotonic() - started:.1f} s after its start"
+
+
+def start_agent(setting: Setting) -> None:
+    agent = setting.start("agent", setting.agent("run"), setting.enclave)
+    agent.ready(lambda: proved(setting), timeout=30)
+
+
+def proved(setting: Setting) -> bool:
+    """Whether every host has proved, by a digest of its kernel maps, that it runs the newest policy."""
+    hosts = json.loads(setting.landfast("approver", "fleet", "list", "--json"))
+    return bool(hosts) and all(host["connected"] and host["proved"] for host in hosts)
+
+
+def untagged(setting: Setting) -> str:
+    for url in (*_GOOD, *_BAD):
+        done = setting.enclave.run(curl(url))
+        check(done.stdout.startswith("hello from"), f"curl {url}: {done.stderr}")
+    return "curl reaches the data centre and the outside, IPv4 and IPv6"
+
+
+def tagged_inside(setting: Setting) -> str:
+    for url in _GOOD:
+        said(setting.enclave.run(setting.tagged(*curl(url))))
+    profile = setting.path("profiles") / "profile"
+    profile.write_bytes(b"user data " * 10_000)
+    copy = ["rsync", "-a", f"{profile.parent}/", f"rsync://{DATA_CENTRE.ip4}/data/"]
+    said(setting.enclave.run(setting.tagged(*copy)))
+    copied = (setting.path("replica") / "profile").read_bytes()
+    check(copied == profile.read_bytes(), "rsync's copy in the data centre differs")
+    return "curl and rsync, carrying the class, reach the data centre"
+
+
+def tagged_outside(setting: Setting) -> str:
+    with Sniffer(setting.network.router, "enclave") as sniffer:
+        slowest = max(_refused(setting, url) for url in _BAD)
+        _nothing_left(sniffer)
+    return f"curl: Operation not permitted, after at most {slowest * 1000:.0f} ms; 0 packets"
+
+
+def _refused(setting: Setting, url: str) -> float:
+    """Seconds that curl took to be told, by its own count."""
+    measured = ("-w", "\n%{time_total}")
+    done = setting.enclave.run(setting.tagged(*curl(url), "-v", *measured))
+    check(done.returncode == 7, f"curl {url} ended with status {done.returncode}, not 7: {done.stderr}")
+    check("Operation not permitted" in done.stderr, f"curl {url} was not told why: {done.stderr}")
+    return float(done.stdout.split()[-1])
+
+
+def rule_added(setting: Setting) -> str:
+    loop = f"until curl -sf -o /dev/null --max-time 1 {_BAD[0]}; do sleep 0.02; done"
+    waiting = setting.start("waiting", setting.tagged("sh", "-c", loop), setting.enclave)
+    time.sleep(0.5)
+    check(waiting.process.poll() is None, f"reached without a rule: {waiting.output}")
+    started = time.monotonic()
+    setting.landfast("approver", "allow", "add", *_RULE, "--reason", "one-off export", "--expires", "1h")
+    accepted = time.monotonic()
+    waiting.wait(5)
+    works = time.monotonic()
+    check(works - accepted < 1, f"the rule took {works - accepted:.1f} s to work")
+    return f"landfast allow add: curl gets through {works - started:.2f} s after Enter"
+
+
+def rule_removed(setting: Setting) -> str:
+    target = setting.directory / "download"
+    fetch = ["curl", "-sS", "--limit-rate", "20M", "-o", str(target), f"http://{OUTSIDE.ip4}/large"]
+    download = setting.start("download", setting.tagged(*fetch), setting.enclave)
+    download.ready(lambda: target.exists() and target.stat().st_size > 5_000_000)
+    started = time.monotonic()
+    setting.landfast("approver", "allow", "remove", *_RULE, "--reason", "export done")
+    status = download.wait(5)
+    stopped = time.monotonic() - started
+    check(status not in (0, -9), f"curl ended with status {status}")
+    with Sniffer(setting.network.router, "enclave") as sniffer:
+        _nothing_left(sniffer)
+    return f"download cut {stopped:.2f} s after Enter: {download.output.strip().splitlines()[-1]}"
+
+
+def agent_killed(setting: Setting) -> str:
+    shell = Shell(setting.enclave.command(setting.tagged("sh")))
+    try:
+        return _without_agent(setting, shell)
+    finally:
+        shell.close()
+
+
+def _without_agent(setting: Setting, shell: Shell) -> str:
+    check(shell.run("curl -sS " + _GOOD[0]).status == 0, "the tagged shell does not reach the data centre")
+    setting.programs["agent"].kill()
+    with Sniffer(setting.network.router, "enclave") as sniffer:
+        answers_got = [shell.run(f"curl -sS http://{OUTSIDE.ip4}:{_OUTAGE_PORT}/") for _ in range(_ATTEMPTS)]
+        _nothing_left(sniffer)
+    check(all(answer.status == 7 for answer in answers_got), f"not refused: {answers_got}")
+    check(shell.run("curl -sS " + _GOOD[0]).status == 0, "without the agent, the data centre is not reached")
+    return f"{_ATTEMPTS} of {_ATTEMPTS} attempts refused, 0 packets; the data centre is still reached"
+
+
+def agent_back(setting: Setting) -> str:
+    started = time.monotonic()
+    start_agent(setting)
+    eventually(lambda: len(_outage(setting)) >= _ATTEMPTS, "the events of the outage reach the auditor", timeout=10)
+    seen = len(_outage(setting))
+    check(seen == _ATTEMPTS, f"{seen} events of {_ATTEMPTS} attempts")
+    return f"its {seen} events are with the auditor {time.monotonic() - started:.1f} s after the restart"
+
+
+def _outage(setting: Setting) -> list[dict[str, Any]]:
+    return [entry for entry in stream(setting.programs["auditor"]) if entry.get("port") == _OUTAGE_PORT]
+
+
+def stream(auditor: Program) -> list[dict[str, Any]]:
+    """What the auditor has been sent so far."""
+    complete = auditor.output.rpartition("\n")[0]
+    return [json.loads(line) for line in complete.splitlines() if line.startswith("{")]
+
+
+def evidence(setting: Setting) -> str:
+    entries = stream(setting.programs["auditor"])
+    sequences = [int(entry["id"].rpartition("/")[2]) for entry in entries if "/" in entry.get("id", "")]
+    check(sequences == list(range(1, len(sequences) + 1)), "the host's sequence numbers have a gap")
+    verdicts = {entry.get("verdict") for entry in entries}
+    check({"ALLOW", "DENY"} <= verdicts, f"verdicts seen: {verdicts}")
+    return f"{len(entries)} entries in order, the host's {len(sequences)} events without a gap"
+
+
+def _nothing_left(sniffer: Sniffer) -> None:
+    frames = [*sniffer.frames(str(OUTSIDE.v4.network)), *sniffer.frames(str(OUTSIDE.v6.network))]
+    check(not frames, f"{len(frames)} packets left for the outside, the first {frames[:1]}")
+
+
+def curl(url: str) -> list[str]:
+    return ["curl", "-sS", "--max-time", "5", url]
+
+
+STORY = [
+    Step("An enclave host, a data centre, a place outside", places),
+    Step("The controller starts", controller),
+    Step("People get identities", people),
+    Step("The approver applies a policy", policy),
+    Step("The host enrols with a one-time token", enrolment),
+    Step("Untagged programs are left alone", untagged),
+    Step("Tagged programs reach the data centre", tagged_inside),
+    Step("Tagged programs are refused outside", tagged_outside),
+    Step("The operator adds a rule, and it works within a second", rule_added),
+    Step("The rule is removed, and a download stops", rule_removed),
+    Step("The agent is killed, and the block stands", agent_killed),
+    Step("The agent restarts, and no event is missing", agent_back),
+    Step("The auditor has seen all of it, in order", evidence),
+]
