@@ -14,7 +14,7 @@ struct lf_match {
 };
 
 /* The switch. Written by the daemon; programs write wake_ns, reserve_used and tagged only. */
-BPF_TABLE("array", u32, struct lf_control, control, 1);
+BPF_F_TABLE("array", u32, struct lf_control, control, 1, BPF_F_MMAPABLE);
 
 /* The policy slots. Written by the daemon, always the slot that is not active. */
 BPF_TABLE("array", u32, struct lf_policy, policies, LF_SLOTS);

@@ -15,9 +15,10 @@ from landfast_agent import cgroups, libbpf, perf
 from landfast_agent.errors import KernelError, Unavailable
 from landfast_agent.image import Image, MapSpec, Program
 from landfast_agent.instance import Instance
+from landfast_agent.layout import CONTROL, LAYOUT_VERSION
 
 LICENCE = "Dual BSD/GPL"
-LAYOUT_VERSION = 1  # LF_LAYOUT_VERSION of bpf/landfast.h
+
 
 _SK_STORAGE, _RINGBUF, _ARRAY_OF_MAPS = 24, 27, 12
 _TRACEPOINT = 5
@@ -112,10 +113,10 @@ def _check_layout(instance: Instance) -> None:
         return
     fd = libbpf.obj_get(path)
     try:
-        value = libbpf.map_lookup(fd, b"\0" * 4, libbpf.map_info(fd).value_size) or b""
+        value = libbpf.map_lookup(fd, bytes(4), libbpf.map_info(fd).value_size) or bytes(CONTROL.size)
     finally:
         os.close(fd)
-    found = struct.unpack_from("<QQ", value)[1]
+    found = struct.unpack_from("=Q", value, CONTROL.offset("layout"))[0]
     if found not in (0, LAYOUT_VERSION):
         raise Unavailable(
             f"{instance.pins}: the pinned maps have layout {found}, this version needs {LAYOUT_VERSION}: "

@@ -1,0 +1,118 @@
+"""Aborting TCP connections whose packets are refused, so that the program sees an error instead of a hang.
+
+Sockets are found by the cookie that the kernel's record names, and destroyed through NETLINK_SOCK_DIAG in the network
+namespace they live in. Formats: uapi/linux/inet_diag.h and uapi/linux/sock_diag.h.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from landfast_agent.errors import KernelError
+
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY, _SOCK_DESTROY, _DONE, _ERROR = 20, 21, 3, 2
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
+_REQ = struct.Struct("=BBBBI48s")  # inet_diag_req_v2: family, protocol, ext, pad, states, id
+_ID_AT, _ID_SIZE, _COOKIE_AT = 4, 48, 40  # inet_diag_msg: 4 single bytes, then the id, which ends with the cookie
+_TCP_LISTEN, _TCP_ALL = 10, 0xFFF
+_CONNECTIONS = _TCP_ALL & ~(1 << _TCP_LISTEN)
+_CLONE_NEWNET = 0x40000000
+
+
+def _enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, _CLONE_NEWNET) != 0:
+        raise KernelError("enter the network namespace of a tagged process", ctypes.get_errno())
+
+
+def _netlink_in(namespace: Path) -> socket.socket:
+    """A diag socket of another network namespace, made in a thread that is thrown away in it."""
+    made: list[socket.socket] = []
+
+    def make() -> None:
+        fd = os.open(namespace, os.O_RDONLY)
+        try:
+            _enter(fd)
+            made.append(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG))
+        finally:
+            os.close(fd)
+
+    thread = threading.Thread(target=make, name="netns")
+    thread.start()
+    thread.join()
+    if not made:
+        raise KernelError(f"open a diag socket in {namespace}", 1)
+    return made[0]
+
+
+def _messages(netlink: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """(type, payload) of the answer to one request."""
+    while True:
+        data = netlink.recv(1 << 16)
+        while data:
+            length, kind, *_ = _HEADER.unpack_from(data)
+            yield kind, data[_HEADER.size : length]
+            if kind in (_DONE, _ERROR):
+                return
+            data = data[(length + 3) & ~3 :]
+
+
+def _send(netlink: socket.socket, kind: int, flags: int, family: int, states: int, identity: bytes) -> None:
+    payload = _REQ.pack(family, socket.IPPROTO_TCP, 0, 0, states, identity)
+    netlink.send(_HEADER.pack(_HEADER.size + len(payload), kind, _REQUEST | flags, 1, 0) + payload)
+
+
+def _connections(netlink: socket.socket, family: int) -> list[bytes]:
+    _send(netlink, _SOCK_DIAG_BY_FAMILY, _DUMP, family, _CONNECTIONS, bytes(_ID_SIZE))
+    kinds = list(_messages(netlink))
+    return [data[_ID_AT : _ID_AT + _ID_SIZE] for kind, data in kinds if kind == _SOCK_DIAG_BY_FAMILY]
+
+
+def _destroy(netlink: socket.socket, family: int, identity: bytes) -> bool:
+    _send(netlink, _SOCK_DESTROY, _ACK, family, 0, identity)
+    return all(struct.unpack_from("=i", data)[0] == 0 for kind, data in _messages(netlink) if kind == _ERROR)
+
+
+def _cut_in(namespace: Path, cookies: set[int]) -> set[int]:
+    done: set[int] = set()
+    with closing(_netlink_in(namespace)) as netlink:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for identity in _connections(netlink, family):
+                cookie = int.from_bytes(identity[_COOKIE_AT:], "little")
+                if cookie in cookies and _destroy(netlink, family, identity):
+                    done.add(cookie)
+    return done
+
+
+def _namespaces(pids: Iterable[int]) -> dict[int, Path]:
+    """One path for each network namespace that one of the processes, or we, live in; by inode."""
+    found = {}
+    for pid in (os.getpid(), *pids):
+        path = Path(f"/proc/{pid}/ns/net")
+        try:
+            found[path.stat().st_ino] = path
+        except OSError:
+            continue
+    return found
+
+
+def cut(cookies: set[int], pids: Iterable[int]) -> set[int]:
+    """Aborts the TCP connections with these cookies, in the namespaces of `pids`. Returns those that are gone by it.
+
+    A listener is never destroyed: refused SYN-ACKs name it, and it may have other clients.
+    """
+    done: set[int] = set()
+    for path in _namespaces(pids).values():
+        if cookies - done:
+            try:
+                done |= _cut_in(path, cookies - done)
+            except (OSError, KernelError):
+                continue  # the namespace went away with its last process, and so did its connections
+    return done

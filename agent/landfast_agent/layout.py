@@ -1,0 +1,57 @@
+"""Structs of bpf/landfast.h that never leave the host. A test holds every size and offset against the header."""
+
+from landfast.policy.layout import GLOB_BITS, Layout
+
+CONTROL = Layout(
+    "lf_control",
+    ("generation", "Q"),
+    ("layout", "Q"),
+    ("tagged", "Q"),
+    ("selecting", "Q"),
+    ("wake_ns", "Q"),
+    ("reserve_used", "Q"),
+    ("reserved", "16x"),
+)
+TASK = Layout(
+    "lf_task",
+    ("tags", "Q"),
+    ("image", "Q"),
+    ("since_ns", "Q"),
+    ("cgroup_id", "Q"),
+    ("parent", "I"),
+    ("reserved", "I"),
+)
+BIRTH = Layout("lf_birth", ("time_ns", "Q"), ("parent", "I"), ("pad", "4x"))
+IMAGE = Layout(
+    "lf_image",
+    ("time_ns", "Q"),
+    ("cgroup_id", "Q"),
+    ("tgid", "I"),
+    ("uid", "I"),
+    ("comm", "16s"),
+    ("file", "128s"),
+)
+SOCK = Layout(
+    "lf_sock",
+    ("lock", "I"),
+    ("layout", "I"),
+    ("tags", "Q"),
+    ("origin", "Q"),
+    ("image", "Q"),
+    ("tgid", "I"),
+    ("uid", "I"),
+    ("generation", "Q"),
+    ("deadline_ns", "Q"),
+    ("remote", "16s"),
+    ("remote_port", "H"),
+    ("local_port", "H"),
+    ("protocol", "B"),
+    ("local", "B"),
+    ("verdict", "B"),
+    ("serving", "B"),
+    ("reserved", "32s"),
+)
+GLOB_TAGS = Layout("lf_glob_tags", ("tags", f"{GLOB_BITS}Q"))
+
+STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, SOCK, GLOB_TAGS)
+LAYOUT_VERSION = 1  # LF_LAYOUT_VERSION

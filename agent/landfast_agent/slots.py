@@ -1,0 +1,164 @@
+"""Policies in the kernel: filling the slot that is not active, proving it, switching, and dumping what is loaded.
+
+A slot is filled, dumped, and its digest compared with the policy's before one 64-bit store makes it active. The maps
+of maps are replaced first: the kernel returns from that only when no program can still be reading the old slot, so
+the arrays behind it can be rewritten.
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from landfast.policy.digest import Entry, digest_of
+from landfast.policy.layout import DEST, DEST_KEY, GLOB, GLOB_ROW, GRANT, INSTANT, POLICY, PORT_KEY, TIMED_SET, Layout
+from landfast.policy.tables import Tables
+from landfast_agent import libbpf
+from landfast_agent.clock import Clock
+from landfast_agent.errors import Unavailable
+from landfast_agent.layout import GLOB_TAGS
+from landfast_agent.maps import Maps
+
+_SLOTS = 2
+_LPM_TRIE, _NO_PREALLOC = 11, 1
+_TRIES: dict[str, tuple[Layout, Layout]] = {"dests": (DEST_KEY, DEST), "ports": (PORT_KEY, GRANT)}
+_ARRAYS: dict[str, Layout] = {"timed_sets": TIMED_SET, "instants": INSTANT, "glob_rows": GLOB_ROW}
+_BOOT_SLACK_NS = 2_000_000_000  # deadlines may differ by this much from the clock before they count as altered
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the kernel holds. `digest` is over a full dump of the maps; `policy` is struct lf_policy."""
+
+    generation: int
+    version: int
+    classes: int
+    policy_digest: bytes
+    digest: bytes
+    deadlines_true: bool
+
+
+def _index(number: int) -> bytes:
+    return number.to_bytes(4, "little")
+
+
+def _fill_trie(maps: Maps, name: str, slot: int, entries: tuple[Entry, ...]) -> None:
+    key, value = _TRIES[name]
+    fd = libbpf.map_create(_LPM_TRIE, f"{name}{slot}", key.size, value.size, max(len(entries), 1), _NO_PREALLOC)
+    try:
+        keys, values = b"".join(k for k, _ in entries), b"".join(v for _, v in entries)
+        if entries:
+            libbpf.map_update_batch(fd, keys, values, len(entries))
+        libbpf.map_update(maps.fd(name), _index(slot), struct.pack("=i", fd))
+    finally:
+        os.close(fd)
+
+
+def _per_slot(maps: Maps, name: str) -> int:
+    return libbpf.map_info(maps.fd(name)).max_entries // _SLOTS
+
+
+def _fill_array(maps: Maps, name: str, slot: int, entries: Iterable[Entry]) -> None:
+    """Writes the whole part of the slot: what the policy before the last one left there must not shine through."""
+    size, count = _ARRAYS[name].size, _per_slot(maps, name)
+    values = bytearray(size * count)
+    for key, value in entries:
+        at = int.from_bytes(key, "little") * size
+        values[at : at + size] = value
+    keys = b"".join(_index(slot * count + i) for i in range(count))
+    libbpf.map_update_batch(maps.fd(name), keys, bytes(values), count)
+
+
+def _glob_tags(entries: Iterable[Entry]) -> bytes:
+    tags = bytearray(GLOB_TAGS.size)
+    for key, value in entries:
+        at = int.from_bytes(key, "little") * 8
+        tags[at : at + 8] = value
+    return bytes(tags)
+
+
+def _with_deadlines(entries: Iterable[Entry], clock: Clock) -> list[Entry]:
+    instants = ((key, INSTANT.unpack(value)[0]) for key, value in entries)
+    return [(key, INSTANT.pack(unix_s, clock.boot_ns(unix_s))) for key, unix_s in instants]
+
+
+def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
+    """Loads a policy and switches to it. Raises, with the active policy untouched, when the maps do not come out right.
+
+    Takes about 5 microseconds per prefix.
+    """
+    generation = maps.control.get("generation") + 1
+    slot = generation % _SLOTS
+    for name in _TRIES:
+        _fill_trie(maps, name, slot, getattr(tables, name))
+    _fill_array(maps, "timed_sets", slot, tables.timed_sets)
+    _fill_array(maps, "instants", slot, _with_deadlines(tables.instants, clock))
+    _fill_array(maps, "glob_rows", slot, tables.glob_rows)
+    libbpf.map_update(maps.fd("globs"), _index(slot), tables.glob)
+    libbpf.map_update(maps.fd("glob_tags"), _index(slot), _glob_tags(tables.glob_tags))
+    fixed = struct.pack("=Q", generation) + tables.policy[8:]
+    libbpf.map_update(maps.fd("policies"), _index(slot), fixed)
+    loaded = _dump(maps, generation, clock)
+    if loaded.digest != tables.digest():
+        raise Unavailable(
+            f"policy version {loaded.version}: the kernel maps read back differ from what was written "
+            f"({loaded.digest.hex()[:16]}, expected {tables.digest().hex()[:16]}): not switched; look at the kernel log"
+        )
+    maps.control.set("selecting", int(bool(tables.glob_tags)))
+    if tables.glob_tags:
+        maps.control.set("tagged", 1)
+    maps.control.set("generation", generation)
+    return loaded
+
+
+def _dump_trie(maps: Maps, name: str, slot: int) -> list[Entry]:
+    key, value = _TRIES[name]
+    map_id = libbpf.map_lookup(maps.fd(name), _index(slot), 4)
+    if map_id is None:
+        return []
+    fd = libbpf.map_get_fd_by_id(int.from_bytes(map_id, "little"))
+    try:
+        return libbpf.map_lookup_batch(fd, key.size, value.size, libbpf.map_info(fd).max_entries)
+    finally:
+        os.close(fd)
+
+
+def _dump_array(maps: Maps, name: str, slot: int) -> list[Entry]:
+    count, size = _per_slot(maps, name), _ARRAYS[name].size
+    everything = libbpf.map_lookup_batch(maps.fd(name), 4, size, count * _SLOTS)
+    own = everything[slot * count : (slot + 1) * count]
+    return [(_index(i), value) for i, (_, value) in enumerate(own) if any(value)]
+
+
+def _dump_glob_tags(maps: Maps, slot: int) -> list[Entry]:
+    tags = libbpf.map_lookup(maps.fd("glob_tags"), _index(slot), GLOB_TAGS.size) or b""
+    return [(_index(at), tags[at * 8 : at * 8 + 8]) for at in range(len(tags) // 8) if any(tags[at * 8 : at * 8 + 8])]
+
+
+def _deadlines_true(instants: Iterable[Entry], clock: Clock) -> bool:
+    pairs = (INSTANT.unpack(value) for _, value in instants)
+    return all(abs(boot_ns - clock.boot_ns(unix_s)) < _BOOT_SLACK_NS for unix_s, boot_ns in pairs)
+
+
+def _dump(maps: Maps, generation: int, clock: Clock) -> Loaded:
+    slot = generation % _SLOTS
+    fixed = libbpf.map_lookup(maps.fd("policies"), _index(slot), POLICY.size) or bytes(POLICY.size)
+    glob = libbpf.map_lookup(maps.fd("globs"), _index(slot), GLOB.size) or bytes(GLOB.size)
+    entries = {name: _dump_trie(maps, name, slot) for name in _TRIES}
+    entries |= {name: _dump_array(maps, name, slot) for name in _ARRAYS}
+    entries["glob_tags"] = _dump_glob_tags(maps, slot)
+    _, version, classes, *_, policy_digest = POLICY.unpack(fixed)
+    return Loaded(
+        generation,
+        version,
+        classes,
+        policy_digest,
+        digest_of(entries, fixed, glob),
+        _deadlines_true(entries["instants"], clock),
+    )
+
+
+def dump(maps: Maps, clock: Clock) -> Loaded | None:
+    """What is active, read back in full; None before the first policy."""
+    generation = maps.control.get("generation")
+    return _dump(maps, generation, clock) if generation else None

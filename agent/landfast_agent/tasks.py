@@ -1,0 +1,90 @@
+"""Tags of thread groups, as the kernel holds them."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from landfast_agent import libbpf
+from landfast_agent.errors import Unavailable
+from landfast_agent.layout import BIRTH, IMAGE, TASK
+from landfast_agent.maps import Maps
+
+_BIRTHS = 16384
+
+
+@dataclass(frozen=True)
+class Task:
+    """A tagged thread group. Times are nanoseconds of CLOCK_BOOTTIME; `parent` 0 means tagged from outside."""
+
+    tgid: int
+    tags: int
+    image: int
+    since_ns: int
+    cgroup_id: int
+    parent: int
+
+
+@dataclass(frozen=True)
+class Birth:
+    """A fork: when, and by which thread group."""
+
+    time_ns: int
+    parent: int
+
+
+def _key(tgid: int) -> bytes:
+    return tgid.to_bytes(4, "little")
+
+
+def _task(key: bytes, value: bytes) -> Task:
+    tags, image, since_ns, cgroup_id, parent, _ = TASK.unpack(value)
+    return Task(int.from_bytes(key, "little"), tags, image, since_ns, cgroup_id, parent)
+
+
+def get(maps: Maps, tgid: int) -> Task | None:
+    for name in ("tasks", "task_reserve"):
+        value = libbpf.map_lookup(maps.fd(name), _key(tgid), TASK.size)
+        if value is not None:
+            return _task(_key(tgid), value)
+    return None
+
+
+def everything(maps: Maps) -> Iterator[Task]:
+    """All tagged thread groups, in no order."""
+    for name in ("tasks", "task_reserve"):
+        for key, value in libbpf.map_items(maps.fd(name), 4, TASK.size):
+            yield _task(key, value)
+
+
+def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0) -> Task:
+    """Adds classes to a thread group; the next thing it does is judged by them. Raises Unavailable when they do not stick.
+
+    The kernel may write the entry at the same moment (another cgroup's tags), hence the loop.
+    """
+    maps.control.set("tagged", 1)
+    for _ in range(100):
+        old = get(maps, tgid)
+        if old and old.tags & tags == tags:
+            return old
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        entry = old or Task(tgid, 0, now, now, cgroup_id, 0)
+        value = TASK.pack(entry.tags | tags, entry.image, entry.since_ns, entry.cgroup_id, entry.parent, 0)
+        libbpf.map_update(maps.fd("tasks"), _key(tgid), value)
+    raise Unavailable(f"process {tgid}: its tags do not stick in the map `tasks`: look at the kernel log")
+
+
+def name_image(maps: Maps, task: Task, uid: int, comm: str, file: str) -> None:
+    """Remembers what a process that was tagged from outside is, so that it can be named after its death."""
+    value = IMAGE.pack(task.image, task.cgroup_id, task.tgid, uid, comm.encode()[:15], file.encode()[:127])
+    libbpf.map_update(maps.fd("images"), task.image.to_bytes(8, "little"), value)
+
+
+def forget(maps: Maps, tgid: int) -> None:
+    for name in ("tasks", "task_reserve"):
+        libbpf.map_delete(maps.fd(name), _key(tgid))
+
+
+def births(maps: Maps) -> dict[int, Birth]:
+    """Recent forks by child."""
+    entries = libbpf.map_lookup_batch(maps.fd("births"), 4, BIRTH.size, _BIRTHS)
+    return {int.from_bytes(key, "little"): Birth(*BIRTH.unpack(value)) for key, value in entries}
