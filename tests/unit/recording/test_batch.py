@@ -3,10 +3,10 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from landfast import batch as batches
 from landfast.event import Event
 from landfast.v1.batch_pb2 import Batch, Folded
-
 from tests.unit.recording.builders import batch, notice, record
 
 

@@ -3,9 +3,9 @@ from ipaddress import IPv4Address, IPv6Address
 
 import numpy as np
 import pytest
+
 from landfast import event
 from landfast.verdict import Stage
-
 from tests.unit.recording.builders import record
 
 

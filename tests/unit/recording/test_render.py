@@ -2,11 +2,11 @@ import json
 from ipaddress import IPv6Address
 
 import pytest
+
 from landfast import batch as batches
 from landfast import render
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Reason, Stage, Verdict
-
 from tests.unit.recording.builders import batch, notice, record
 
 RULE = {"version": 7, "rule": 3, "text": "eea-user-data allow 203.0.113.0/24 tcp/443: backups"}
