@@ -6,20 +6,24 @@ from pathlib import Path
 from demo import remains
 from demo.setting import Setting, said
 from demo.telling import Step, check
-from tests.testbed import OUTSIDE
+from tests.testbed import OUTSIDE, eventually
+from tests.testbed.bpf_objects import pinned, remaining
 
 _PINS = Path("/sys/fs/bpf/landfast")
 
 
 def unload(setting: Setting) -> str:
+    pins = _PINS / setting.instance
+    objects = pinned(pins)
     said(setting.enclave.run(setting.agent("unload", "--reason", "end of the demonstration")))
-    check(not (_PINS / setting.instance).exists(), f"{_PINS / setting.instance} is still there")
+    check(not pins.exists(), f"{pins} is still there")
     for program in reversed(setting.programs.values()):
         program.stop()
+    eventually(lambda: not remaining(objects), f"the kernel lets go of {len(objects)} maps, programs and links")
     remains.remove(os.getpid())
     left = remains.remove(os.getpid())
     check(not left, f"left behind: {', '.join(left)}")
-    return "no program, link, process, namespace, cgroup or file of it is left"
+    return f"the kernel has let go of {len(objects)} maps, programs and links; no process or file is left"
 
 
 END = Step("Enforcement is unloaded, and nothing is left", unload)

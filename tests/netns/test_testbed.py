@@ -1,6 +1,7 @@
 """The test bed itself: if it lied, every test that stands on it would."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from landfast_agent import libbpf
 from tests.testbed import (
     DATA_CENTRE,
     ENCLAVE,
@@ -22,6 +24,7 @@ from tests.testbed import (
     rsync_server,
     web_server,
 )
+from tests.testbed.bpf_objects import pinned, remaining
 from tests.testbed.leftovers import remove_instance, remove_leftovers
 from tests.testbed.names import abandoned, owned, owner
 
@@ -138,3 +141,16 @@ def test_the_network_is_made_quickly() -> None:
     with Network():
         made = time.monotonic() - started
     assert made < 5
+
+
+def test_pinned_objects_are_found_and_missed_when_they_are_gone() -> None:
+    pins = Path("/sys/fs/bpf") / owned("lft")
+    (pins / "maps").mkdir(parents=True)
+    fd = libbpf.map_create(2, "testbed", 4, 8, 1)
+    libbpf.obj_pin(fd, pins / "maps" / "testbed")
+    objects = pinned(pins)
+    assert [kind for kind, _ in objects] == ["maps"]
+    assert remaining(objects) == objects
+    shutil.rmtree(pins)
+    os.close(fd)
+    eventually(lambda: not remaining(objects), "the map is freed")
