@@ -13,7 +13,7 @@ from landfast.policy.errors import InvalidError, refuse
 from landfast.policy.glob import Automaton, compile_globs
 from landfast.policy.grants import Grants
 from landfast.policy.layout import INDEX, INSTANT, MASK, POLICY
-from landfast.policy.model import DataClass, ForbiddenCalls, Loopback, Mode, Policy, Rule, SelectorKind
+from landfast.policy.model import ForbiddenCalls, Loopback, Mode, Policy, Rule, SelectorKind
 from landfast.policy.numbering import numbered
 from landfast.policy.tries import Tries
 
@@ -62,7 +62,7 @@ def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
     grants = Grants(each for each, _ in rules.values())
     tries = Tries(policy, rules, grants)
     tries.fill()
-    automaton = _selectors(policy.classes)
+    automaton = selectors_of(policy)
     return Tables(
         dests=tuple(sorted(tries.dests)),
         ports=tuple(sorted(tries.ports)),
@@ -79,9 +79,10 @@ def _indexed(values: Iterable[tuple[int, bytes]]) -> Entries:
     return tuple(sorted((INDEX.pack(index), value) for index, value in values))
 
 
-def _selectors(classes: Iterable[DataClass]) -> Automaton:
+def selectors_of(policy: Policy) -> Automaton:
+    """The automaton over cgroup paths of all selectors."""
     patterns: dict[SelectorKind, dict[str, int]] = {kind: {} for kind in SelectorKind}
-    for each in classes:
+    for each in policy.classes:
         for selector in each.select:
             of_kind = patterns[selector.kind]
             of_kind[selector.pattern] = of_kind.get(selector.pattern, 0) | each.mask

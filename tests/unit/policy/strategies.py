@@ -1,6 +1,7 @@
 """Policies in a small world, so that prefixes nest, ports overlap and expiries meet."""
 
 from hypothesis import strategies as st
+
 from landfast.policy.addresses import BITS, Prefix
 from landfast.policy.evaluate import Question
 from landfast.policy.model import (

@@ -4,10 +4,10 @@ from hashlib import sha256
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from landfast.policy.evaluate import evaluate
 from landfast.policy.lookup import TableSlot, decide
 from landfast.policy.tables import compile_policy
-
 from tests.unit.policy.strategies import policies, questions
 
 DIGEST = sha256(b"canonical").digest()
