@@ -1,0 +1,116 @@
+"""From kernel records to batches: adds what the records name, and cuts them so that each batch fits.
+
+Per event there is numpy only; Python runs once for each execution and rule of a round.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from landfast import batch, event
+from landfast.event import Event
+from landfast.v1.batch_pb2 import Batch, Notice, Process, RuleName
+from landfast_agent.folding import TARGET_BYTES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NOTICES = 64  # of one batch
+_ROOM = TARGET_BYTES - 1024  # leaves room for host name, counters and the like
+
+
+class Names(Protocol):
+    """What the agent knows about its policies, old ones included as far as it has them."""
+
+    def rule(self, version: int, number: int) -> str:
+        """One line about a rule; empty when that version is not known any more."""
+
+    def classes(self, version: int) -> Mapping[int, str]:
+        """Names by bit; of another version, or empty, when that one is not known any more."""
+
+
+class Executions(Protocol):
+    """Who knows processes: `landfast_agent.processes.Processes`."""
+
+    def describe(self, event: Event) -> Process: ...
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all batches of a round have in common, and what the last one says of the ring."""
+
+    boot_id: str
+    clock_offset_ns: int
+    counters: Sequence[int]
+    ring_position: int
+
+
+def make(records: bytes, notices: Sequence[Notice], frame: Frame, executions: Executions, names: Names) -> list[Batch]:
+    """The drafts of a round, for `Spool.append`: the records in order, then the notices."""
+    described = _Described(records, executions, names)
+    parts = [
+        *_cut(described.draft, len(records) // event.SIZE, batch.MAX_RECORDS),
+        *_cut(lambda begin, end: Batch(notices=notices[begin:end]), len(notices), _NOTICES),
+    ]
+    for part in parts:
+        part.boot_id, part.clock_offset_ns, part.record_size = frame.boot_id, frame.clock_offset_ns, event.SIZE
+    if parts:
+        parts[-1].counters[:] = frame.counters
+        parts[-1].ring_position = frame.ring_position
+    return parts
+
+
+def _cut(make: Callable[[int, int], Batch], count: int, step: int) -> Iterator[Batch]:
+    """Batches of at most `step` events, fewer where their names need the room."""
+    for begin in range(0, count, step):
+        yield from _fitting(make, begin, min(begin + step, count))
+
+
+def _fitting(make: Callable[[int, int], Batch], begin: int, end: int) -> Iterator[Batch]:
+    made = make(begin, end)
+    if made.ByteSize() <= _ROOM or end - begin == 1:
+        yield made
+        return
+    middle = (begin + end) // 2
+    yield from _fitting(make, begin, middle)
+    yield from _fitting(make, middle, end)
+
+
+class _Described:
+    """The records of a round with the executions and rules that they name, each found once."""
+
+    def __init__(self, records: bytes, executions: Executions, names: Names) -> None:
+        self._names = names
+        self._rows = np.frombuffer(records, event.numpy_type())
+        firsts, self._execution = _pairs(self._rows["image"], self._rows["tgid"])
+        self._processes = [executions.describe(event.read(self._rows[at].tobytes())) for at in firsts]
+        firsts, self._rule = _pairs(self._rows["version"], self._rows["rule"])
+        self._rules = [self._rule_name(at) for at in firsts]
+
+    def _rule_name(self, at: int) -> RuleName:
+        version, rule = int(self._rows["version"][at]), int(self._rows["rule"][at])
+        return RuleName(version=version, rule=rule, text=self._names.rule(version, rule)[:512] if rule else "")
+
+    def draft(self, begin: int, end: int) -> Batch:
+        """The batch of a slice of the records."""
+        rows = self._rows[begin:end]
+        rules = (self._rules[at] for at in np.unique(self._rule[begin:end]))
+        return Batch(
+            records=rows.tobytes(),
+            processes=[self._processes[at] for at in np.unique(self._execution[begin:end])],
+            rules=[rule for rule in rules if rule.text],
+            classes=self._classes(int(np.bitwise_or.reduce(rows["tags"])), int(rows["version"].max())),
+        )
+
+    def _classes(self, mask: int, version: int) -> dict[int, str]:
+        return {bit: name for bit, name in self._names.classes(version).items() if mask >> bit & 1}
+
+
+def _pairs(high: "NDArray[np.uint64]", low: "NDArray[np.uint32]") -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+    """For the different pairs of two columns: index of the first row of each, and for each row which pair it has."""
+    _, rank = np.unique(high, return_inverse=True)
+    key = rank.astype(np.uint64) << np.uint64(32) | low
+    _, firsts, which = np.unique(key, return_index=True, return_inverse=True)
+    return firsts, which
