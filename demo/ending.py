@@ -40,11 +40,11 @@ On the enclave host:
   {enclave} {" ".join(setting.agent("status"))}
   {enclave} {" ".join(setting.tagged("curl", f"http://{OUTSIDE.ip4}/hello"))}
   {enclave} {" ".join(setting.agent("events", "--follow"))}
-The approver:
-  {config}/approver.toml {controller} {" ".join(setting.cli("allow", "list"))}
-  {config}/approver.toml {controller} {" ".join(setting.cli("fleet", "list"))}
-The auditor:
-  {config}/auditor.toml {controller} {" ".join(setting.cli("events", "follow"))}
+Olga, the operator:
+  {config}/olga.toml {controller} {" ".join(setting.cli("allow", "list"))}
+  {config}/olga.toml {controller} {" ".join(setting.cli("fleet", "list"))}
+Vera, the auditor:
+  {config}/vera.toml {controller} {" ".join(setting.cli("events", "follow"))}
 Remove it:
   make demo-down
 """

@@ -36,12 +36,13 @@ def controller(setting: Setting) -> str:
 def people(setting: Setting) -> str:
     first = setting.directory / "controller" / "first-approver.pem"
     setting.landfast("approver", "login", "--controller", setting.address, "--identity", first)
-    identity = setting.directory / "vera.pem"
-    setting.landfast("approver", "identity", "create", "vera", "--role", "auditor", "--out", identity)
-    setting.landfast("auditor", "login", "--controller", setting.address, "--identity", identity)
+    for name, role in (("olga", "operator"), ("vera", "auditor")):
+        identity = setting.directory / f"{name}.pem"
+        setting.landfast("approver", "identity", "create", name, "--role", role, "--out", identity)
+        setting.landfast(name, "login", "--controller", setting.address, "--identity", identity)
     follow = setting.cli("events", "follow", "--from", "0", "--format", "json")
-    setting.start("auditor", follow, setting.controller, env=setting.person("auditor"))
-    return "an approver, and the auditor vera, who follows the stream from its beginning"
+    setting.start("vera", follow, setting.controller, env=setting.person("vera"))
+    return "an approver; olga, an operator; vera, an auditor, who follows the stream from its beginning"
 
 
 def policy(setting: Setting) -> str:
@@ -112,7 +113,7 @@ def rule_added(setting: Setting) -> str:
     time.sleep(0.5)
     check(waiting.process.poll() is None, f"reached without a rule: {waiting.output}")
     started = time.monotonic()
-    setting.landfast("approver", "allow", "add", *_RULE, "--reason", "one-off export", "--expires", "1h")
+    setting.landfast("olga", "allow", "add", *_RULE, "--reason", "one-off export", "--expires", "1h")
     accepted = time.monotonic()
     waiting.wait(5)
     works = time.monotonic()
@@ -126,7 +127,7 @@ def rule_removed(setting: Setting) -> str:
     download = setting.start("download", setting.tagged(*fetch), setting.enclave)
     download.ready(lambda: target.exists() and target.stat().st_size > 5_000_000)
     started = time.monotonic()
-    setting.landfast("approver", "allow", "remove", *_RULE, "--reason", "export done")
+    setting.landfast("olga", "allow", "remove", *_RULE, "--reason", "export done")
     status = download.wait(5)
     stopped = time.monotonic() - started
     check(status not in (0, -9), f"curl ended with status {status}")
@@ -164,7 +165,7 @@ def agent_back(setting: Setting) -> str:
 
 
 def _outage(setting: Setting) -> list[dict[str, Any]]:
-    return [entry for entry in stream(setting.programs["auditor"]) if entry.get("port") == _OUTAGE_PORT]
+    return [entry for entry in stream(setting.programs["vera"]) if entry.get("port") == _OUTAGE_PORT]
 
 
 def stream(auditor: Program) -> list[dict[str, Any]]:
@@ -174,7 +175,7 @@ def stream(auditor: Program) -> list[dict[str, Any]]:
 
 
 def evidence(setting: Setting) -> str:
-    entries = stream(setting.programs["auditor"])
+    entries = stream(setting.programs["vera"])
     sequences = [int(entry["id"].rpartition("/")[2]) for entry in entries if "/" in entry.get("id", "")]
     check(sequences == list(range(1, len(sequences) + 1)), "the host's sequence numbers have a gap")
     verdicts = {entry.get("verdict") for entry in entries}
