@@ -91,7 +91,7 @@ async def _serve(settings: "Config") -> None:
 def main() -> None:
     """Entry point: what a person can act on is told in one line, without a traceback."""
     try:
-        commands(standalone_mode=False)
+        commands(prog_name="landfast-controller", standalone_mode=False)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:

@@ -7,12 +7,13 @@ import asyncio
 import time
 
 import structlog
-from landfast.policy.succession import check_succession
 from sqlalchemy import insert
 
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
+from landfast.policy.expiry import refuse_expired
 from landfast.policy.model import Policy
+from landfast.policy.succession import check_succession
 from landfast.policy.tables import compile_policy
 from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.policy_pb2 import Policy as PolicyMessage
@@ -20,7 +21,6 @@ from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_controller import schema
 from landfast_controller.actions import action
 from landfast_controller.errors import ConflictError, InvalidError
-from landfast_controller.expiries import check_expiries
 from landfast_controller.policies import Newest
 from landfast_controller.store import Store, Transaction
 
@@ -59,12 +59,12 @@ def _check_texts(reason: str, ticket: str) -> None:
 
 def _checked(content: bytes, newest: PolicyVersion | None) -> PolicyVersion:
     """The version that `content` would be, with the digest that hosts will have to prove. Takes seconds if large."""
-    previous = canonical.decode(newest.policy.canonical) if newest else None
     try:
+        previous = canonical.decode(newest.policy.canonical) if newest else None
         policy = canonical.decode(content)
         _check_version(policy, previous)
         check_succession(policy, previous)
-        check_expiries(policy, previous, time.time())
+        refuse_expired(policy, previous, time.time())
         map_digest = compile_policy(policy, digest := canonical.digest(content)).digest()
     except PolicyError as error:
         raise InvalidError(str(error)) from None

@@ -21,6 +21,8 @@ class AuditService(AuditServiceServicer):
     async def Subscribe(self, request: SubscribeRequest, context: Context) -> AsyncIterator[SubscribeResponse]:
         wanted = Filter(frozenset(request.classes), request.verdicts)
         position = await self._start(request)
+        if request.WhichOneof("start") != "from_index" and position:
+            yield SubscribeResponse(index=position - 1, progress=True)
         while request.follow or position < self.deployment.store.head.index:
             head = await self.deployment.store.head.beyond(position)
             page = await self._page(position, head, request)

@@ -99,7 +99,7 @@ class SubscribeResponse(_message.Message):
     control: _builtins.bytes
     """One serialized landfast.v1.ControlAction."""
     progress: _builtins.bool
-    """Nothing of interest up to index (filters): lets a reader keep its place."""
+    """Nothing (more) of interest up to index: lets a reader keep its place."""
     @_builtins.property
     def received(self) -> _timestamp_pb2.Timestamp:
         """When the controller stored it."""

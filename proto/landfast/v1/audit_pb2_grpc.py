@@ -46,7 +46,8 @@ class AuditServiceServicer:
 
     def Subscribe(self, request, context):
         """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-        oldest index when the log no longer holds the one asked for.
+        indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
+        opens with `progress`, so that a reader knows from the start where to continue after a break.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class AuditServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     Subscribe: _grpc.UnaryStreamMultiCallable[_audit_pb2.SubscribeRequest, _audit_pb2.SubscribeResponse]
     """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-    oldest index when the log no longer holds the one asked for.
+    indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
+    opens with `progress`, so that a reader knows from the start where to continue after a break.
     """
 
 @_typing.type_check_only
@@ -43,7 +44,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Subscribe: _aio.UnaryStreamMultiCallable[_audit_pb2.SubscribeRequest, _audit_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-    oldest index when the log no longer holds the one asked for.
+    indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
+    opens with `progress`, so that a reader knows from the start where to continue after a break.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -54,7 +56,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.SubscribeResponse], _abc.AsyncIterator[_audit_pb2.SubscribeResponse]]:
         """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-        oldest index when the log no longer holds the one asked for.
+        indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
+        opens with `progress`, so that a reader knows from the start where to continue after a break.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

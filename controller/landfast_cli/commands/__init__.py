@@ -1,0 +1,1 @@
+"""The commands: their arguments, and what they print. What is rarely needed is imported inside them."""

@@ -1,0 +1,77 @@
+"""`landfast events`: the stream of events."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from landfast.v1.audit_pb2 import SubscribeRequest
+    from landfast_cli.matching import Filter
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  landfast events follow
+"""
+)
+def events() -> None:
+    """What happened on the hosts, and what was done to the deployment."""
+
+
+@events.command(
+    epilog="""\b
+With --class or --verdict only decisions are shown; without them also what agents
+and people did. Times are UTC. When it ends, the index to continue at is told on
+standard error.
+
+\b
+Examples:
+  landfast events follow
+  landfast events follow --from 2h --verdict denied --host hall-1
+  landfast events follow --from 4711 --format json >> evidence.jsonl
+  landfast events follow --from 2026-11-01T00:00:00Z --no-follow --class eea-user-data
+"""
+)
+@click.option("--from", "start", metavar="WHERE", help="Log index, time (RFC 3339), or how long ago (2h).")
+@click.option("--follow/--no-follow", default=True, help="Wait for what comes, or end at the newest. [default: follow]")
+@click.option("--class", "classes", multiple=True, metavar="CLASS", help="Only events of this class. Repeatable.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only events of this host. Repeatable.")
+@click.option("--verdict", type=click.Choice(("denied", "allowed")), help="Only these decisions.")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="[default: text]")
+def follow(
+    *, start: str | None, follow: bool, classes: tuple[str, ...], hosts: tuple[str, ...], verdict: str | None, form: str
+) -> None:
+    """Print events as they come, from now on or from where --from says.
+
+    A broken connection is made anew, without loss or repetition. Ctrl-C ends it.
+    """
+    import time
+
+    from landfast_cli import following
+    from landfast_cli.matching import Filter
+
+    request = following.request(start, follow, time.time())
+    request.hosts.extend(hosts)
+    request.classes.extend(classes)
+    if verdict:
+        request.verdicts = request.Verdicts.Value(f"VERDICTS_{verdict.upper()}")
+    _print(request, Filter(frozenset(classes), verdict), form)
+
+
+def _print(request: "SubscribeRequest", wanted: "Filter", form: str) -> None:
+    """Prints what comes. An entry that has been begun is finished before a signal ends it."""
+    import signal
+
+    from landfast_cli import following, output, printing
+    from landfast_cli.session import session
+
+    with session() as current:
+        follower = following.Follower(current, request, output.note)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: follower.stop())
+        for response in follower.entries():
+            for line in printing.PRINTERS[form](response, wanted):
+                click.echo(line)
+        if follower.next is not None:
+            output.note(f"continue with --from {follower.next}")

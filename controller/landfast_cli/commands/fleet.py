@@ -1,0 +1,103 @@
+"""`landfast fleet`: hosts, and tokens by which they join."""
+
+from pathlib import Path
+
+import click
+
+from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.options import lifetime as lifetime_option
+from landfast_cli.commands.options import out as out_option
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  landfast fleet list
+  landfast fleet show hall-1
+  landfast fleet token create --out hall-3.token
+"""
+)
+def fleet() -> None:
+    """Hosts of the enclave: what they run, and how they join."""
+
+
+@fleet.command(
+    "list",
+    epilog="""\b
+Examples:
+  landfast fleet list
+  landfast fleet list --json | jq '.[] | select(.proved | not) | .name'
+""",
+)
+@as_json_option
+def list_hosts(as_json: bool) -> None:
+    """All hosts: connected or not, policy version, and whether it is proved."""
+    from landfast.v1.fleet_pb2 import ListHostsRequest
+    from landfast_cli import hosts, output
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        found = current.fleet.ListHosts(ListHostsRequest(), timeout=TIMEOUT_S).hosts
+    if as_json:
+        output.document([hosts.document(host) for host in found])
+    else:
+        output.table(hosts.HEADINGS, map(hosts.row, found))
+
+
+@fleet.command(
+    epilog="""\b
+Examples:
+  landfast fleet show hall-1
+  landfast fleet show hall-1 --json
+"""
+)
+@click.argument("host")
+@as_json_option
+def show(host: str, as_json: bool) -> None:
+    """One host: agent, kernel, hooks, policy and its proof, losses."""
+    from landfast.v1.fleet_pb2 import GetHostRequest
+    from landfast_cli import hosts, output
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        found = current.fleet.GetHost(GetHostRequest(name=host), timeout=TIMEOUT_S).host
+    if as_json:
+        output.document(hosts.document(found))
+    else:
+        click.echo("\n".join(hosts.description(found)))
+
+
+@fleet.group(
+    epilog="""\b
+Examples:
+  landfast fleet token create --host hall-3 --out hall-3.token
+"""
+)
+def token() -> None:
+    """One-time credentials with which hosts enrol."""
+
+
+@token.command(
+    epilog="""\b
+Examples:
+  landfast fleet token create --out hall-3.token
+  landfast fleet token create --host hall-1 --lifetime 30m --out hall-1.token
+  landfast-agent enroll --controller controller.example.net:7443 --token-file hall-3.token   (on the host)
+"""
+)
+@click.option("--host", default="", metavar="NAME", help="Only this host; needed to enrol a host again.")
+@lifetime_option("1h")
+@out_option
+def create(host: str, lifetime: str | None, out: Path) -> None:
+    """Make a token: a file for one host, good for one enrolment."""
+    from landfast.v1.fleet_pb2 import CreateTokenRequest
+    from landfast_cli import output
+    from landfast_cli.keys import new_key_at
+    from landfast_cli.session import TIMEOUT_S, session
+    from landfast_cli.times import seconds
+
+    with session() as current, new_key_at(out) as key:
+        request = CreateTokenRequest(host=host, lifetime_s=seconds(lifetime), csr=key.request)
+        made = current.fleet.CreateToken(request, timeout=TIMEOUT_S)
+        key.keep(made.certificate, made.authority)
+    click.echo(f"token {made.token_id} for {host or 'any new host'}: {out}, good until {output.time(made.expires)} UTC")

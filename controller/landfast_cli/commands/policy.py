@@ -1,0 +1,154 @@
+"""`landfast policy`: the whole policy, as a file and in its versions."""
+
+from pathlib import Path
+
+import click
+
+from landfast_cli.commands.options import File
+from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.options import reason as reason_option
+from landfast_cli.commands.options import wait as wait_option
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  landfast policy show > policy.yaml
+  landfast policy diff policy.yaml
+  landfast policy apply policy.yaml --reason "second hall" --wait
+"""
+)
+def policy() -> None:
+    """The policy: classes, selectors and allowlists, in numbered versions."""
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  landfast policy validate policy.yaml
+"""
+)
+@click.argument("file", type=File)
+def validate(file: Path) -> None:
+    """Check a policy file, without a controller. Each finding tells file, line and remedy."""
+    from landfast_cli import files
+
+    draft = files.read(file)
+    files.check(draft)
+    rules = sum(len(each.allow) + len(each.serve) + len(each.peers) + len(each.unix_peers) for each in draft.classes)
+    click.echo(f"{file} is valid: {len(draft.classes)} data classes, {rules} rules")
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  landfast policy show
+  landfast policy show --version 6 > before.yaml
+  landfast policy show --json
+"""
+)
+@click.option("--version", type=click.IntRange(min=1), help="[default: the newest]")
+@as_json_option
+def show(version: int | None, as_json: bool) -> None:
+    """A version of the policy, as a file that `apply` takes."""
+    from landfast_cli import files, output, versions
+    from landfast_cli.session import session
+
+    with session() as current:
+        found = versions.fetch(current, version or 0)
+    if as_json:
+        output.document(versions.document(found) | {"policy": files.plain(found)})
+    else:
+        click.echo(files.text(found), nl=False)
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  landfast policy diff policy.yaml
+  landfast policy diff policy.yaml --json
+"""
+)
+@click.argument("file", type=File)
+@as_json_option
+def diff(file: Path, as_json: bool) -> None:
+    """What `apply FILE` would change in the newest version."""
+    import msgspec
+
+    from landfast_cli import differences, files, output, versions
+    from landfast_cli.session import session
+
+    draft = files.read(file)
+    with session() as current:
+        found = differences.between(versions.newest(current), draft)
+    if as_json:
+        output.document([msgspec.to_builtins(change) for change in found])
+    else:
+        click.echo("\n".join(map(str, found)) or "no difference")
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  landfast policy apply policy.yaml --reason "second hall" --ticket NET-1412
+  landfast policy apply policy.yaml --reason "second hall" --wait --timeout 120
+"""
+)
+@click.argument("file", type=File)
+@reason_option
+@wait_option
+def apply(file: Path, reason: str, ticket: str, wait: bool, timeout: float) -> None:
+    """Make a file the next version of the policy. What is not in the file is taken away."""
+    from landfast_cli import changes, differences, files, versions
+    from landfast_cli.session import session
+
+    draft = files.read(file)
+    with session() as current:
+        before = versions.newest(current)
+        if before and not differences.between(before, draft):
+            click.echo(f"policy {before.version} says the same already; nothing to do")
+            return
+        changes.conclude(current, versions.propose(current, draft, before, reason, ticket), (wait, timeout))
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  landfast policy history
+  landfast policy history --limit 5 --json
+"""
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many versions.")
+@as_json_option
+def history(limit: int, as_json: bool) -> None:
+    """The versions, newest first: who, when and why."""
+    from landfast_cli import output, versions
+    from landfast_cli.session import session
+
+    with session() as current:
+        found = list(versions.history(current, limit))
+    if as_json:
+        output.document([versions.document(version) for version in found])
+    else:
+        output.table(versions.HEADINGS, map(versions.row, found))
+
+
+@policy.command(
+    epilog="""\b
+Examples:
+  landfast policy rollback 6 --reason "version 7 cut off the resolver" --wait
+"""
+)
+@click.argument("version", type=click.IntRange(min=1))
+@reason_option
+@wait_option
+def rollback(version: int, reason: str, ticket: str, wait: bool, timeout: float) -> None:
+    """Make the contents of an old VERSION the next one. Rules that have expired since are left out."""
+    from landfast_cli import changes, versions
+    from landfast_cli.expired import without_expired
+    from landfast_cli.session import session
+
+    with session() as current:
+        old = versions.decoded(versions.fetch(current, version))
+        made = versions.change(current, lambda _: without_expired(old.draft()), reason, ticket)
+        changes.conclude(current, made, (wait, timeout))

@@ -1,0 +1,51 @@
+"""Policy files: read, checked, written."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from landfast.policy import canonical, source
+from landfast.policy.errors import PolicyError
+from landfast.policy.model import Draft
+from landfast.policy.succession import succeed
+from landfast.policy.tables import compile_policy
+from landfast.v1.policy_pb2 import PolicyVersion
+from landfast_cli.errors import BadInputError, CouldNotError
+from landfast_cli.output import time
+from landfast_cli.versions import author, decoded
+
+
+def read(path: Path) -> Draft:
+    """What a file says; its warnings go to standard error. Raises BadInputError with every finding."""
+    try:
+        found = source.read(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CouldNotError(f"{path}: {error.strerror}; name the policy file") from None
+    except PolicyError as error:
+        raise BadInputError(f"{path} is refused:\n{error}") from None
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return found.draft
+
+
+def check(draft: Draft) -> None:
+    """Raises BadInputError when a policy cannot be loaded into a kernel: a limit is exceeded."""
+    try:
+        policy = succeed(draft, None)
+        compile_policy(policy, canonical.digest(canonical.encode(policy)))
+    except PolicyError as error:
+        raise BadInputError(f"the policy is refused:\n{error}") from None
+
+
+def text(version: PolicyVersion) -> str:
+    """The file of a version; how it came about is told in its first line."""
+    ticket = f" ({version.ticket})" if version.ticket else ""
+    made = f"{time(version.created)} UTC by {author(version)}: {version.reason}{ticket}"
+    return f"# policy {version.policy.version}, {made}\n{source.write(decoded(version))}"
+
+
+def plain(version: PolicyVersion) -> Any:
+    """The canonical form as JSON values."""
+    return msgspec.json.decode(version.policy.canonical)

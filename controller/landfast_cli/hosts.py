@@ -1,0 +1,72 @@
+"""Hosts, as they are printed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from landfast.v1.agent_pb2 import PolicyState
+from landfast.v1.fleet_pb2 import Host
+from landfast_cli.output import json_time, time
+
+HEADINGS = ("HOST", "CONNECTED", "POLICY", "STATE", "LAST SEEN", "EVENTS", "LOST")
+
+
+def row(host: Host) -> tuple[str, ...]:
+    events, lost = str(host.last_sequence), str(host.health.lost_events) if host.connected else "-"
+    connected = "yes" if host.connected else "no"
+    return host.name, connected, version(host), state(host), time(host.last_seen), events, lost
+
+
+def version(host: Host) -> str:
+    return str(host.policy_state.version or "-")
+
+
+def state(host: Host) -> str:
+    """`proved`, or how far the host has come."""
+    return "proved" if host.proved else _name(host.policy_state.state)
+
+
+def document(host: Host) -> dict[str, Any]:
+    return {
+        "name": host.name,
+        "connected": host.connected,
+        "proved": host.proved,
+        "enrolled": json_time(host.enrolled),
+        "last_seen": json_time(host.last_seen),
+        "policy": _policy(host.policy_state),
+        "agent_version": host.hello.agent_version,
+        "kernel": host.hello.kernel,
+        "boot_id": host.hello.boot_id,
+        "hooks": list(host.hello.hooks),
+        "tagged_processes": host.health.tagged_processes,
+        "spooled_events": host.health.spooled_events,
+        "lost_events": host.health.lost_events,
+        "last_sequence": host.last_sequence,
+    }
+
+
+def description(host: Host) -> Iterator[str]:
+    """Lines for people."""
+    policy = host.policy_state
+    yield f"host        {host.name}, enrolled {time(host.enrolled)} UTC"
+    yield f"connected   {'yes' if host.connected else 'no'}, last seen {time(host.last_seen)} UTC"
+    yield f"agent       {host.hello.agent_version or '-'}, kernel {host.hello.kernel or '-'}"
+    yield f"hooks       {', '.join(host.hello.hooks) or '-'}"
+    yield f"policy      {version(host)}, {state(host)}" + (f": {policy.reason}" if policy.reason else "")
+    yield f"map digest  {policy.map_digest.hex() or '-'}"
+    yield f"tagged      {host.health.tagged_processes} processes"
+    waiting, lost = host.health.spooled_events, host.health.lost_events
+    yield f"events      {host.last_sequence} stored, {waiting} waiting, {lost} lost"
+
+
+def _policy(policy: PolicyState) -> dict[str, Any]:
+    return {
+        "version": policy.version,
+        "state": _name(policy.state),
+        "digest": policy.digest.hex(),
+        "map_digest": policy.map_digest.hex(),
+        "reason": policy.reason,
+    }
+
+
+def _name(state: PolicyState.State.ValueType) -> str:
+    return "none" if not state else PolicyState.State.Name(state).removeprefix("STATE_").lower()

@@ -1,0 +1,55 @@
+"""Output for people (tables that fit the terminal, 80 columns elsewhere) and for programs (JSON)."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+#: Of tables that are not printed on a terminal.
+_WIDTH = 80
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table; a cell that does not fit goes on in the next line. Colours only on a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    for column in made.columns:
+        column.overflow = "fold"
+    for row in rows:
+        made.add_row(*map(Text, row))
+    Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False).print(made)
+
+
+def document(value: Any) -> None:
+    """Prints one JSON value, indented."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """Something beside the result, on standard error."""
+    click.echo(f"landfast: {text}", err=True)
+
+
+def time(stamp: "Timestamp", empty: str = "-") -> str:
+    """`2026-11-23 14:02:07` in UTC."""
+    return stamp.ToDatetime().strftime("%Y-%m-%d %H:%M:%S") if stamp.ByteSize() else empty
+
+
+def json_time(stamp: "Timestamp") -> str | None:
+    """RFC 3339 in UTC; None when it is not set."""
+    return stamp.ToJsonString() if stamp.ByteSize() else None
+
+
+def reader_is_gone() -> None:
+    """After a broken pipe (`| head`): nothing more is written, not even when Python closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

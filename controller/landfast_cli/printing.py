@@ -1,0 +1,71 @@
+"""Entries of the log as lines of text, or as one JSON object each."""
+
+import json
+from collections.abc import Callable, Iterator
+
+from landfast import batch, render
+from landfast.event import printable
+from landfast.v1.audit_pb2 import ControlAction, SubscribeResponse
+from landfast_cli.matching import Filter
+
+_PREFIX = "KIND_"
+
+Printer = Callable[[SubscribeResponse, Filter], Iterator[str]]
+
+
+def text(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
+    """One line for each event."""
+    if response.WhichOneof("entry") == "control":
+        if wanted.everything:
+            yield _control_line(ControlAction.FromString(response.control))
+        return
+    view = batch.decode(response.batch)
+    for _, item in wanted.of(view):
+        yield render.line(view, item)
+
+
+def documents(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
+    """One JSON object for each event. `id` names it for ever, `index` is the log entry that it is part of."""
+    place = {"index": response.index, "received": response.received.ToJsonString()}
+    if response.WhichOneof("entry") == "control":
+        if wanted.everything:
+            yield _json(_control_document(ControlAction.FromString(response.control), response.index) | place)
+        return
+    view = batch.decode(response.batch)
+    for sequence, item in wanted.of(view):
+        yield _json(render.document(view, sequence, item) | place)
+
+
+PRINTERS: dict[str, Printer] = {"text": text, "json": documents}
+
+
+def _control_line(control: ControlAction) -> str:
+    when = control.time.ToDatetime().isoformat(timespec="milliseconds")[11:23]
+    return f"{when} controller {_kind(control)}  {printable(control.text)} (by {printable(_short(control.actor))})"
+
+
+def _control_document(control: ControlAction, index: int) -> dict[str, object]:
+    return {
+        "id": f"controller/{index}",
+        "time": control.time.ToJsonString(),
+        "kind": "control",
+        "action": _kind(control),
+        "actor": printable(control.actor),
+        "subject": printable(control.subject),
+        "text": printable(control.text),
+        "fields": {name: printable(value) for name, value in sorted(control.fields.items())},
+    }
+
+
+def _kind(control: ControlAction) -> str:
+    known = ControlAction.Kind.DESCRIPTOR.values_by_number.get(control.kind)
+    return known.name.removeprefix(_PREFIX) if known else str(control.kind)
+
+
+def _short(actor: str) -> str:
+    """The id without scheme and domain."""
+    return actor.partition("//")[2].partition("/")[2]
+
+
+def _json(value: dict[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False)

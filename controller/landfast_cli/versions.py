@@ -1,0 +1,103 @@
+"""Policy versions: fetched, proposed, printed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from landfast.policy import canonical
+from landfast.policy.errors import PolicyError
+from landfast.policy.model import Draft, Policy
+from landfast.policy.succession import succeed
+from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion, ProposePolicyRequest
+from landfast_cli.errors import AnswerIsNoError, BadInputError
+from landfast_cli.output import json_time, time
+from landfast_cli.session import PROPOSAL_TIMEOUT_S, TIMEOUT_S, Session
+
+#: Somebody else may be changing the policy too; a change of single rules is simply made again on top of theirs.
+_ATTEMPTS = 5
+
+HEADINGS = ("VERSION", "CREATED", "AUTHOR", "REASON")
+
+#: Turns the newest policy into the next one's contents.
+Edit = Callable[[Policy], Draft]
+
+
+def fetch(session: Session, number: int = 0) -> PolicyVersion:
+    """A version, the newest for 0. NOT_FOUND when it does not exist."""
+    request = GetPolicyRequest(version=number)
+    return session.policies.GetPolicy(request, timeout=TIMEOUT_S).policy_version
+
+
+def newest(session: Session) -> Policy | None:
+    """The newest policy; None while there is none."""
+    try:
+        return decoded(fetch(session))
+    except grpc.RpcError as failure:
+        if failure.code() == grpc.StatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def decoded(version: PolicyVersion) -> Policy:
+    """Raises AnswerIsNoError when the controller gives what is no policy."""
+    try:
+        return canonical.decode(version.policy.canonical)
+    except PolicyError as error:
+        raise AnswerIsNoError(f"policy {version.policy.version} of the controller: {error}") from None
+
+
+def change(session: Session, edit: Edit, reason: str, ticket: str) -> PolicyVersion:
+    """Makes a change on top of the newest version, again when another one got in between."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        before = decoded(fetch(session))
+        try:
+            return propose(session, edit(before), before, reason, ticket)
+        except grpc.RpcError as failure:
+            if failure.code() != grpc.StatusCode.FAILED_PRECONDITION or attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def propose(session: Session, draft: Draft, before: Policy | None, reason: str, ticket: str) -> PolicyVersion:
+    """Proposes what `draft` says as the version after `before`."""
+    try:
+        content = canonical.encode(succeed(draft, before))
+    except PolicyError as error:
+        raise BadInputError(f"the policy is refused:\n{error}") from None
+    request = ProposePolicyRequest(canonical=content, reason=reason, ticket=ticket)
+    return session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S).policy_version
+
+
+def history(session: Session, limit: int) -> Iterator[PolicyVersion]:
+    """The newest `limit` versions, newest first."""
+    before = 0
+    while limit > 0:
+        request = ListPoliciesRequest(limit=min(limit, 1000), before=before)
+        page = session.policies.ListPolicies(request, timeout=TIMEOUT_S).policy_versions
+        yield from page
+        if not page or page[-1].policy.version == 1:
+            return
+        limit, before = limit - len(page), page[-1].policy.version
+
+
+def document(version: PolicyVersion) -> dict[str, Any]:
+    return {
+        "version": version.policy.version,
+        "created": json_time(version.created),
+        "author": version.author,
+        "reason": version.reason,
+        "ticket": version.ticket,
+        "digest": version.policy.digest.hex(),
+        "map_digest": version.map_digest.hex(),
+    }
+
+
+def author(version: PolicyVersion) -> str:
+    """`approver/alice`: the author's id without the domain."""
+    return version.author.partition("//")[2].partition("/")[2]
+
+
+def row(version: PolicyVersion) -> tuple[str, ...]:
+    ticket = f" ({version.ticket})" if version.ticket else ""
+    return str(version.policy.version), time(version.created), author(version), version.reason + ticket

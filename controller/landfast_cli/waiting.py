@@ -1,0 +1,81 @@
+"""`--wait`: until every connected host has proved a policy version."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from landfast.v1.agent_pb2 import PolicyState
+from landfast.v1.fleet_pb2 import Host, ListHostsRequest
+from landfast_cli import output
+from landfast_cli.errors import AnswerIsNoError
+from landfast_cli.session import TIMEOUT_S, Session
+
+_POLL_S = 0.2
+
+_FAILED = (PolicyState.STATE_REJECTED, PolicyState.STATE_ALTERED)
+
+
+def until_proved(session: Session, version: int, timeout: float) -> None:
+    """Waits at most `timeout` seconds. Raises AnswerIsNoError naming the hosts that refused, or are not done."""
+    deadline = time.monotonic() + timeout
+    with _progress(version) as show:
+        while True:
+            connected, away = _by_connection(session)
+            waited_for = [host for host in connected if not _has_proved(host, version)]
+            show(len(connected) - len(waited_for), len(connected))
+            _check_failed(waited_for, version)
+            if not waited_for:
+                break
+            if time.monotonic() > deadline:
+                raise AnswerIsNoError(_late(waited_for, version, timeout))
+            time.sleep(_POLL_S)
+    output.note(_summary(version, connected, away))
+
+
+def _by_connection(session: Session) -> tuple[list[Host], list[Host]]:
+    hosts = session.fleet.ListHosts(ListHostsRequest(), timeout=TIMEOUT_S).hosts
+    return [host for host in hosts if host.connected], [host for host in hosts if not host.connected]
+
+
+def _has_proved(host: Host, version: int) -> bool:
+    return host.proved and host.policy_state.version >= version
+
+
+def _check_failed(hosts: list[Host], version: int) -> None:
+    failed = [host for host in hosts if host.policy_state.version >= version and host.policy_state.state in _FAILED]
+    if failed:
+        reasons = "; ".join(f"{host.name} ({host.policy_state.reason or 'no reason given'})" for host in failed)
+        raise AnswerIsNoError(
+            f"policy {version} is accepted, but refused or not held by {reasons}; "
+            "mend those hosts, or take the change back (landfast policy rollback)"
+        )
+
+
+def _late(hosts: list[Host], version: int, timeout: float) -> str:
+    return (
+        f"policy {version} is accepted, but not proved within {timeout:g} s by {_names(hosts)}; "
+        "look at them with `landfast fleet show`"
+    )
+
+
+def _summary(version: int, connected: list[Host], away: list[Host]) -> str:
+    done = f"proved by {_names(connected)}" if connected else "no host is connected"
+    return f"policy {version}: {done}" + (f"; not connected, get it later: {_names(away)}" if away else "")
+
+
+def _names(hosts: list[Host]) -> str:
+    names = [host.name for host in hosts]
+    return ", ".join(names) if len(names) <= 10 else f"{', '.join(names[:10])} and {len(names) - 10} more"
+
+
+@contextmanager
+def _progress(version: int) -> Iterator[Callable[[int, int], None]]:
+    """A line that counts, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"policy {version}") as status:
+        yield lambda done, total: status.update(f"policy {version}: proved by {done} of {total} connected hosts")
