@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from demo import chapters
 from demo.setting import DATA_CLASS, PORT, Setting, said
 from demo.shell import Shell
 from demo.telling import Step, check
@@ -176,11 +177,11 @@ def stream(auditor: Program) -> list[dict[str, Any]]:
 
 def evidence(setting: Setting) -> str:
     entries = stream(setting.programs["vera"])
-    sequences = [int(entry["id"].rpartition("/")[2]) for entry in entries if "/" in entry.get("id", "")]
-    check(sequences == list(range(1, len(sequences) + 1)), "the host's sequence numbers have a gap")
-    verdicts = {entry.get("verdict") for entry in entries}
-    check({"ALLOW", "DENY"} <= verdicts, f"verdicts seen: {verdicts}")
-    return f"{len(entries)} entries in order, the host's {len(sequences)} events without a gap"
+    untold, hole = chapters.missing(entries), chapters.gap(entries)
+    check(untold is None, f"{untold}: not in the stream, or not in its place")
+    check(hole is None, f"the stream is incomplete: {hole}")
+    events = sum(entry["kind"] != "control" for entry in entries)
+    return f"{len(chapters.CHAPTERS)} chapters in order; {events} events of the host, no number missing"
 
 
 def _nothing_left(sniffer: Sniffer) -> None:
