@@ -22,13 +22,13 @@ _ROOM = TARGET_BYTES - 1024  # leaves room for host name, counters and the like
 
 
 class Names(Protocol):
-    """What the agent knows about its policies, old ones included as far as it has them."""
+    """Who knows the policies, old ones too: `landfast_agent.policy_store.PolicyStore`."""
 
-    def rule(self, version: int, number: int) -> str:
-        """One line about a rule; empty when that version is not known any more."""
+    def rule_text(self, version: int, number: int) -> str:
+        """One line about a rule."""
 
-    def classes(self, version: int) -> Mapping[int, str]:
-        """Names by bit; of another version, or empty, when that one is not known any more."""
+    def class_names(self, version: int) -> Mapping[int, str]:
+        """Names by bit; empty for a version that is not known any more."""
 
 
 class Executions(Protocol):
@@ -91,7 +91,7 @@ class _Described:
 
     def _rule_name(self, at: int) -> RuleName:
         version, rule = int(self._rows["version"][at]), int(self._rows["rule"][at])
-        return RuleName(version=version, rule=rule, text=self._names.rule(version, rule)[:512] if rule else "")
+        return RuleName(version=version, rule=rule, text=self._names.rule_text(version, rule)[:512] if rule else "")
 
     def draft(self, begin: int, end: int) -> Batch:
         """The batch of a slice of the records."""
@@ -105,7 +105,7 @@ class _Described:
         )
 
     def _classes(self, mask: int, version: int) -> dict[int, str]:
-        return {bit: name for bit, name in self._names.classes(version).items() if mask >> bit & 1}
+        return {bit: name for bit, name in self._names.class_names(version).items() if mask >> bit & 1}
 
 
 def _pairs(high: "NDArray[np.uint64]", low: "NDArray[np.uint32]") -> "tuple[NDArray[np.intp], NDArray[np.intp]]":

@@ -1,10 +1,10 @@
 """What can go wrong on a host.
 
-    AgentError              says the thing, the place and the remedy; `status` is the exit status
-    ├── Refused             1: the answer is no (a denied verdict, an unhealthy host)
-    ├── BadInput            2: usage, a bad file, an unknown class
-    └── Unavailable         3: permission, kernel, connection
-        └── KernelError     a bpf(2) call that failed, with its errno
+AgentError              says the thing, the place and the remedy; `status` is the exit status
+├── Refused             1: the answer is no (a denied verdict, an unhealthy host)
+├── BadInput            2: usage, a bad file, an unknown class
+└── Unavailable         3: permission, kernel, connection
+    └── KernelError     a bpf(2) call that failed, with its errno
 """
 
 

@@ -82,9 +82,7 @@ def _create(spec: MapSpec, maps: dict[str, int], sizes: dict[str, int]) -> int:
     if spec.type == _RINGBUF:
         return libbpf.map_create(spec.type, spec.name, 0, 0, sizes[spec.name])
     inner = maps[_INNER[spec.name]] if spec.type == _ARRAY_OF_MAPS else 0
-    return libbpf.map_create(
-        spec.type, spec.name, spec.key_size, spec.value_size, entries, spec.flags, inner_fd=inner
-    )
+    return libbpf.map_create(spec.type, spec.name, spec.key_size, spec.value_size, entries, spec.flags, inner_fd=inner)
 
 
 def _require_bpffs() -> None:
@@ -193,6 +191,19 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
         for hook in HOOKS:
             _attach_or_update(hook, programs[hook.program], instance.pins / "links" / hook.program)
             _replace_pin(programs[hook.program], instance.pins / "programs" / hook.program)
+    finally:
+        for fd in (*maps.values(), *programs.values()):
+            os.close(fd)
+
+
+def probe(image: Image) -> None:
+    """Loads every program with maps of its own and lets all of it go. Raises KernelError with the verifier's words."""
+    maps: dict[str, int] = {}
+    programs: dict[str, int] = {}
+    try:
+        for spec in sorted(image.maps, key=lambda m: m.type == _ARRAY_OF_MAPS):
+            maps[spec.name] = _create(spec, maps, {"events": os.sysconf("SC_PAGESIZE")})
+        programs = _load_programs(image, maps)
     finally:
         for fd in (*maps.values(), *programs.values()):
             os.close(fd)

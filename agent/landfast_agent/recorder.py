@@ -67,10 +67,15 @@ class Recorder:
         executions: Executions,
         names: Names,
         on_stored: Callable[[int], None] = lambda _: None,
+        on_records: Callable[[bytes], None] = lambda _: None,
     ) -> None:
-        """`counters` reads the kernel's, `on_stored` is told the last sequence number after each transaction."""
+        """`counters` reads the kernel's, `on_stored` is told the last sequence number after each transaction.
+
+        `on_records` sees the records themselves before the ring is released: those of a crash come again.
+        """
         self._ring, self._spool, self._counters = ring, spool, counters
-        self._executions, self._names, self._on_stored = executions, names, on_stored
+        self._executions, self._names = executions, names
+        self._on_stored, self._on_records = on_stored, on_records
         self._boot_id = boot_id()
         self._mark = Mark(f"{self._boot_id}/{ring.map_id}", ring.position)
         self._offset_ns = 0
@@ -196,6 +201,7 @@ class Recorder:
         if reading.count or notices:
             mark = Mark(self._mark.ring, reading.position, counters)
             last = self._store(reading, notices, mark, clean)
+            self._on_records(reading.records)
             self._ring.release(reading.position)
             self._mark, self._dropped_told = mark, self._dropped
             self._settle(waiting, last)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from landfast import event
 
+from landfast import event
 from landfast_agent import libbpf
 from landfast_agent.errors import Unavailable
 

@@ -1,0 +1,134 @@
+"""`landfast-agent doctor`: whether this host can enforce, and what to do if not."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from landfast_agent import cgroups, image, loader, perf
+from landfast_agent.errors import AgentError
+from landfast_agent.instance import Instance
+from landfast_agent.words import require_root
+
+_SYSTEM_PYTHON = "/usr/bin/python3"
+_OLDEST = (5, 15)  # links on tracepoints
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. `fatal` ones keep the agent from enforcing."""
+
+    name: str
+    ok: bool
+    detail: str
+    fatal: bool = True
+
+
+def _kernel() -> str:
+    release = platform.release()
+    version = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
+    if version < _OLDEST:
+        raise AgentError(f"Linux {release} is too old: pinned tracepoint links need 5.15 or later")
+    return f"Linux {release}"
+
+
+def _bpffs() -> str:
+    if not os.path.ismount("/sys/fs/bpf"):
+        raise AgentError("/sys/fs/bpf is not mounted: mount -t bpf bpf /sys/fs/bpf")
+    return "/sys/fs/bpf"
+
+
+def _tracefs() -> str:
+    return str(perf.tracefs())
+
+
+def _cgroup2() -> str:
+    return str(cgroups.root())
+
+
+def _bcc() -> str:
+    if not Path("/usr/lib/python3/dist-packages/bcc").is_dir():
+        raise AgentError(f"BCC is missing for {_SYSTEM_PYTHON}: apt-get install python3-bpfcc")
+    return "python3-bpfcc"
+
+
+def _headers() -> str:
+    build = Path("/lib/modules") / platform.release() / "build"
+    if not build.is_dir():
+        raise AgentError(f"{build} is missing: install linux-headers-amd64, or link it to any installed headers")
+    return str(build)
+
+
+def _loads(instance: Instance) -> str:
+    """Loads every program for real, under a name of its own; nothing is attached."""
+    compiled, _ = image.obtain(instance.state / "images")
+    loader.probe(compiled)
+    return f"{len(compiled.programs)} programs pass the verifier"
+
+
+def _attached(instance: Instance) -> str:
+    if not instance.pins.exists():
+        raise AgentError("not loaded yet: landfast-agent run")
+    problems = [f"{state.hook.title}: {state.problem}" for state in loader.inspect(instance) if state.problem]
+    if problems:
+        raise AgentError("; ".join(problems))
+    return f"{len(loader.HOOKS)} hooks at the root cgroup"
+
+
+def _without_lsm() -> str:
+    active = Path("/sys/kernel/security/lsm")
+    if not active.exists() or "bpf" not in active.read_text().split(","):
+        raise AgentError("BPF LSM is not active: unix peers, ptrace and passed descriptors are not judged")
+    raise AgentError("BPF LSM is active, but this version has no programs for it yet")
+
+
+def _check(name: str, what: Callable[[], str], fatal: bool = True) -> Finding:
+    try:
+        return Finding(name, True, what(), fatal)
+    except AgentError as error:
+        return Finding(name, False, str(error), fatal)
+
+
+def examine(instance: Instance) -> list[Finding]:
+    """All checks, in the order in which they should be mended."""
+    return [
+        _check("kernel", _kernel),
+        _check("bpf file system", _bpffs),
+        _check("tracefs", _tracefs),
+        _check("cgroup v2", _cgroup2),
+        _check("BCC", _bcc, fatal=False),
+        _check("kernel headers", _headers, fatal=False),
+        _check("programs", lambda: _loads(instance)),
+        _check("attached", lambda: _attached(instance), fatal=False),
+        _check("second tier (LSM)", _without_lsm, fatal=False),
+    ]
+
+
+@click.command("doctor", short_help="Check whether this host can enforce.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(instance: Instance, as_json: bool) -> None:
+    """Probes what enforcement needs by loading it, not by reading configuration, and says how to mend what is missing.
+
+    Exit status 0 when this host can enforce, 1 when it cannot. BCC and headers are needed only while no compiled
+    image is cached.
+
+    \b
+    Examples:
+      landfast-agent doctor
+      landfast-agent doctor --json
+    """
+    require_root()
+    findings = examine(instance)
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            mark = "ok" if finding.ok else "MISSING" if finding.fatal else "note"
+            click.echo(f"{mark:8}{finding.name}: {finding.detail}")
+    sys.exit(1 if any(finding.fatal and not finding.ok for finding in findings) else 0)

@@ -1,0 +1,119 @@
+"""`landfast-agent explain`: the verdict that the loaded maps give, the rule, and the version."""
+
+import json
+import sys
+from ipaddress import ip_address
+
+import click
+
+from landfast.policy.errors import InvalidError
+from landfast.policy.evaluate import Decision, Question
+from landfast.policy.layout import POLICY
+from landfast.policy.lookup import decide
+from landfast.policy.model import Policy
+from landfast.policy.numbering import describe
+from landfast.policy.ports import parse_ports
+from landfast.verdict import Protocol, Verdict
+from landfast_agent import addresses
+from landfast_agent.clock import Clock
+from landfast_agent.errors import BadInput, Unavailable
+from landfast_agent.instance import Instance
+from landfast_agent.kernel_slot import KernelSlot
+from landfast_agent.maps import Maps
+from landfast_agent.policy_store import PolicyStore
+from landfast_agent.words import require_root
+
+
+def _port(text: str) -> tuple[Protocol, int]:
+    try:
+        ports = parse_ports(text)
+    except InvalidError as error:
+        raise BadInput(f"{text}: {error}: write e.g. tcp/443, udp/53 or icmp") from error
+    if ports.is_any or ports.low != ports.high:
+        raise BadInput(f"{text}: one protocol and one port are explained at a time, e.g. tcp/443")
+    return Protocol(ports.protocol), ports.low
+
+
+def _address(text: str) -> bytes:
+    try:
+        address = ip_address(text)
+    except ValueError as error:
+        raise BadInput(f"{text}: {error}: give one address, e.g. 10.20.0.5 or 2001:db8::1") from error
+    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+
+
+def _is_local(address: bytes) -> bool:
+    mapped = address.startswith(bytes(10) + b"\xff\xff")
+    loopback = address[12] == 127 if mapped else address == bytes(15) + b"\1"
+    return loopback or address in addresses.current()
+
+
+def _tags(policy: Policy, classes: str) -> int:
+    try:
+        return policy.tags(name.strip() for name in classes.split(",") if name.strip())
+    except InvalidError as error:
+        raise BadInput(str(error)) from error
+
+
+def _loaded_policy(instance: Instance, slot: KernelSlot) -> Policy:
+    version = POLICY.unpack(slot.policy())[1]
+    policy = PolicyStore(instance.state / "policies").policy_of(version)
+    if policy is None:
+        raise Unavailable(
+            f"policy version {version} is loaded, but its file is not in {instance.state}/policies: "
+            f"start the agent again to fetch it"
+        )
+    return policy
+
+
+def _document(policy: Policy, found: Decision) -> dict[str, object]:
+    return {
+        "verdict": found.verdict.name,
+        "reason": found.reason.name,
+        "policy_version": policy.version,
+        "missing": policy.names(found.missing),
+        "rules": [{"number": number, "text": describe(policy, number)} for number in found.rules],
+    }
+
+
+@click.command("explain", short_help="Tell what the loaded policy says about a destination.")
+@click.argument("destination", metavar="DEST")
+@click.argument("port", metavar="PROTO/PORT")
+@click.option("--class", "classes", required=True, metavar="C[,C...]", help="Data classes of the sender.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(instance: Instance, destination: str, port: str, classes: str, as_json: bool) -> None:
+    """Tells the verdict for a process with these classes sending to DEST, read from the kernel's maps, not from a file.
+
+    Exit status 0 when it is allowed (or only recorded, in audit mode), 1 when it is denied. A local destination is
+    judged as if nobody with these classes listened there.
+
+    \b
+    Examples:
+      landfast-agent explain --class eea-user-data 10.20.0.5 tcp/443
+      landfast-agent explain --class eea-user-data,billing 203.0.113.9 udp/53 --json
+    """
+    require_root()
+    address, (protocol, number) = _address(destination), _port(port)
+    with Maps(instance) as maps:
+        slot = KernelSlot(maps)
+        policy = _loaded_policy(instance, slot)
+        now = Clock(instance.state / "clock").now_ns() / 1e9
+        local = _is_local(address)
+        tags = _tags(policy, classes)
+        found = decide(slot, Question(tags, address, protocol, number, local=local, peer_tags=None, now=now))
+    if as_json:
+        click.echo(json.dumps(_document(policy, found)))
+    else:
+        _print(policy, found, f"{destination} {port}", classes, local)
+    sys.exit(1 if found.verdict == Verdict.DENY else 0)
+
+
+def _print(policy: Policy, found: Decision, what: str, classes: str, local: bool) -> None:
+    click.echo(f"{found.verdict.name}  {classes} -> {what}  {found.reason.name}  policy {policy.version}")
+    for number in found.rules:
+        click.echo(f"  rule {number}: {describe(policy, number)}")
+    if found.missing:
+        click.echo(f"  not allowed for: {', '.join(policy.names(found.missing))}")
+    if local and found.missing:
+        click.echo("  this host: only a listener that carries these classes, or a `peers` rule, would do")

@@ -1,0 +1,85 @@
+"""`landfast-agent ps`: tagged processes and why they are tagged."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import psutil
+
+from landfast_agent import cgroups, tasks
+from landfast_agent.instance import Instance
+from landfast_agent.maps import Maps
+from landfast_agent.policy_store import PolicyStore
+from landfast_agent.tasks import Task
+from landfast_agent.words import duration, require_root, table
+
+
+@dataclass(frozen=True)
+class Row:
+    pid: int
+    user: str
+    name: str
+    classes: list[str]
+    why: str
+    since_s: float
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "pid": self.pid,
+            "user": self.user,
+            "name": self.name,
+            "classes": self.classes,
+            "why": self.why,
+            "tagged_seconds_ago": round(self.since_s, 3),
+        }
+
+
+def _why(task: Task) -> str:
+    if task.parent:
+        return f"child of {task.parent}"
+    if task.cgroup_id:
+        return f"cgroup {cgroups.of_process(task.tgid)}"
+    return "explicit"
+
+
+def _row(task: Task, names: dict[int, str], now_ns: int) -> Row | None:
+    try:
+        process = psutil.Process(task.tgid)
+        user, name = process.username(), process.name()
+    except psutil.NoSuchProcess:
+        return None
+    classes = [names.get(bit, f"class-{bit}") for bit in range(64) if task.tags >> bit & 1]
+    return Row(task.tgid, user, name, classes, _why(task), (now_ns - task.since_ns) / 1e9)
+
+
+@click.command("ps", short_help="List tagged processes and why they are tagged.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(instance: Instance, as_json: bool) -> None:
+    """Lists the processes that carry data classes, as the kernel has them, and what gave them their tags.
+
+    Works without the daemon.
+
+    \b
+    Examples:
+      landfast-agent ps
+      landfast-agent ps --json | jq '.[] | select(.classes | index("eea-user-data")) | .pid'
+    """
+    require_root()
+    store = PolicyStore(instance.state / "policies")
+    versions = store.versions()
+    names = store.class_names(versions[0]) if versions else {}
+    now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    with Maps(instance) as maps:
+        found = [_row(task, names, now_ns) for task in sorted(tasks.everything(maps), key=lambda t: t.tgid)]
+    rows = [row for row in found if row]
+    if as_json:
+        click.echo(json.dumps([row.document() for row in rows]))
+        return
+    if not rows:
+        click.echo("no process is tagged")
+        return
+    lines = [(str(r.pid), r.user, r.name, ",".join(r.classes), r.why, duration(r.since_s)) for r in rows]
+    click.echo(table(("PID", "USER", "NAME", "CLASSES", "WHY", "FOR"), lines))

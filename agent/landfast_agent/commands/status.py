@@ -1,0 +1,151 @@
+"""`landfast-agent status`: what is enforced on this host, by whom, and how well it is recorded."""
+
+import json
+import sys
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from landfast.verdict import Stage
+from landfast_agent import loader, slots, tasks
+from landfast_agent.clock import Clock
+from landfast_agent.control import ask
+from landfast_agent.errors import AgentError, Unavailable
+from landfast_agent.instance import Instance
+from landfast_agent.maps import Maps
+from landfast_agent.policy_store import PolicyStore
+from landfast_agent.words import duration, require_root, size, table
+
+_COUNTERS = ("decided", "allowed", "denied", "would_deny", "cached", "submitted", "lost")
+_PER_STAGE = 8  # LF_COUNTERS
+_FAILURES = (
+    "task_map",
+    "socket_storage",
+    "heard_map",
+    "cgroup_map",
+    "cgroup_path",
+    "signal",
+    "image_map",
+)
+
+
+def _hooks(instance: Instance) -> list[dict[str, Any]]:
+    return [{"hook": s.hook.title, "program": s.prog_id, "problem": s.problem} for s in loader.inspect(instance)]
+
+
+def _policy(instance: Instance, maps: Maps) -> dict[str, Any]:
+    loaded = slots.dump(maps, Clock(instance.state / "clock"))
+    if loaded is None:
+        return {"version": 0, "problem": "no policy is loaded: every tagged process is denied everything"}
+    store = PolicyStore(instance.state / "policies")
+    names = store.class_names(loaded.version)
+    problem = "" if loaded.deadlines_true else "expiry deadlines disagree with the clock"
+    return {
+        "version": loaded.version,
+        "digest": loaded.policy_digest.hex(),
+        "map_digest": loaded.digest.hex(),
+        "classes": [names.get(bit, f"class-{bit}") for bit in range(64) if loaded.classes >> bit & 1],
+        "problem": problem,
+    }
+
+
+def _counters(maps: Maps) -> dict[str, dict[str, int]]:
+    raw = maps.counters()
+    stages = {stage.name.lower(): dict(zip(_COUNTERS, raw[stage * _PER_STAGE :], strict=False)) for stage in Stage}
+    failures = dict(zip(_FAILURES, raw[len(Stage) * _PER_STAGE :], strict=False))
+    return stages | {"failures": failures}
+
+
+def gather(instance: Instance) -> dict[str, Any]:
+    """Everything that `status` shows. Raises Unavailable when the instance is not loaded."""
+    with Maps(instance) as maps:
+        found: dict[str, Any] = {
+            "instance": instance.name,
+            "hooks": _hooks(instance),
+            "policy": _policy(instance, maps),
+            "tagged_processes": sum(1 for _ in tasks.everything(maps)),
+            "counters": _counters(maps),
+            "daemon": None,
+        }
+    with suppress(Unavailable):
+        found["daemon"] = ask(instance, "status", timeout_s=2)
+    found["problems"] = _problems(found)
+    return found
+
+
+def _problems(found: dict[str, Any]) -> list[str]:
+    problems = [f"hook {hook['hook']}: {hook['problem']}" for hook in found["hooks"] if hook["problem"]]
+    problems += [found["policy"]["problem"]] if found["policy"]["problem"] else []
+    if found["daemon"] is None:
+        problems.append("the daemon is not running: enforcement goes on, events wait in the kernel's ring")
+    else:
+        problems += found["daemon"]["problems"]
+    lost = sum(stage.get("lost", 0) for stage in found["counters"].values())
+    problems += [f"{lost} events were lost since the agent was loaded"] if lost else []
+    failures = [f"{count} x {name}" for name, count in found["counters"]["failures"].items() if count]
+    return problems + ([f"kernel failures, all on the side of refusal: {', '.join(failures)}"] if failures else [])
+
+
+@click.command("status", short_help="Show what is enforced on this host.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(instance: Instance, as_json: bool) -> None:
+    """Shows hooks, policy version and digest read back from the kernel's maps, counters, spool and uplink.
+
+    Exit status 0 when all is well, 1 when something is listed under `problems`, 3 when nothing is loaded. Works
+    without the daemon.
+
+    \b
+    Examples:
+      landfast-agent status
+      landfast-agent status --json | jq .policy.version
+    """
+    require_root()
+    try:
+        found = gather(instance)
+    except AgentError as error:
+        if not as_json:
+            raise
+        click.echo(json.dumps({"instance": instance.name, "problems": [str(error)]}))
+        sys.exit(error.status)
+    click.echo(json.dumps(found) if as_json else _text(found))
+    sys.exit(1 if found["problems"] else 0)
+
+
+def _text(found: dict[str, Any]) -> str:
+    hooks = found["hooks"]
+    attached = sum(1 for hook in hooks if not hook["problem"])
+    policy = found["policy"]
+    lines = [
+        f"instance    {found['instance']}",
+        f"enforcing   {attached} of {len(hooks)} hooks attached, {found['tagged_processes']} processes tagged",
+        f"policy      version {policy['version']}, classes {', '.join(policy.get('classes', [])) or '(none)'}",
+        f"            maps read back: {policy.get('map_digest', '')[:16] or '-'}",
+        *_daemon_lines(found["daemon"]),
+        "",
+        _stage_table(found["counters"]),
+    ]
+    lines += (
+        ["", *(f"problem: {problem}" for problem in found["problems"])] if found["problems"] else ["", "no problems"]
+    )
+    return "\n".join(lines)
+
+
+def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
+    if daemon is None:
+        return ["daemon      not running"]
+    spool, uplink = daemon["spool"], daemon["uplink"]
+    link = "standalone, no controller" if uplink is None else f"{uplink['state']} {uplink['controller']}"
+    return [
+        f"daemon      pid {daemon['pid']}, up {duration(daemon['uptime_s'])}, {size(daemon['resident_bytes'])} resident",
+        f"spool       {spool['last_sequence']} events recorded, {spool['waiting']} waiting, {size(spool['bytes'])}",
+        f"controller  {link}",
+    ]
+
+
+def _stage_table(counters: dict[str, dict[str, int]]) -> str:
+    heads = ("STAGE", "DECIDED", "ALLOWED", "DENIED", "WOULD DENY", "CACHED", "LOST")
+    keys = ("decided", "allowed", "denied", "would_deny", "cached", "lost")
+    rows = [(name, *(str(values[key]) for key in keys)) for name, values in counters.items() if name != "failures"]
+    return table(heads, rows)

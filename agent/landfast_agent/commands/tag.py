@@ -1,0 +1,33 @@
+"""`landfast-agent tag`: tags a live process tree and its open sockets."""
+
+import click
+
+from landfast_agent.control import ask
+from landfast_agent.instance import Instance
+
+
+@click.command("tag", short_help="Tag a live process tree and its open sockets.")
+@click.argument("pid", type=click.IntRange(min=1))
+@click.option("--class", "classes", required=True, metavar="C[,C...]", help="Data classes to add.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(instance: Instance, pid: int, classes: str, as_json: bool) -> None:
+    """Adds data classes to process PID, all of its descendants, and the sockets they have open.
+
+    Tags are never taken away: a process loses them by ending. PID 1, sshd, the agent and its ancestors are refused.
+
+    \b
+    Examples:
+      landfast-agent tag 4711 --class eea-user-data
+      landfast-agent tag "$(pidof ingest)" --class eea-user-data,billing
+    """
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    answer = ask(instance, "tag", pid=pid, classes=names)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(answer))
+        return
+    click.echo(f"tagged {', '.join(names)}: {len(answer['processes'])} processes, {answer['sockets']} open sockets")
+    for owner, descriptor in answer["raw_sockets"]:
+        click.echo(f"warning: process {owner} holds a raw socket (descriptor {descriptor}): end it", err=True)

@@ -1,0 +1,36 @@
+"""`landfast-agent unload`: removes enforcement from this host."""
+
+import click
+
+from landfast_agent import loader
+from landfast_agent.control import ask
+from landfast_agent.errors import BadInput, Refused, Unavailable
+from landfast_agent.instance import Instance
+
+
+@click.command("unload", short_help="Remove enforcement from this host.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; goes into the event.")
+@click.option("--force", is_flag=True, help="Also when the event cannot be pushed to the controller.")
+@click.pass_obj
+def command(instance: Instance, reason: str, force: bool) -> None:
+    """Ends enforcement: programs, links and maps are removed, and the daemon stops.
+
+    The event is stored first, and on an enrolled host pushed to the controller and acknowledged by it, unless --force
+    is given. Tagged processes can send anywhere afterwards, and lose their tags.
+
+    \b
+    Examples:
+      landfast-agent unload --reason "decommissioned, NET-1500"
+      landfast-agent unload --force --reason "controller is gone for good"
+    """
+    if not reason.strip():
+        raise BadInput("--reason is empty: say why enforcement ends")
+    if not instance.pins.exists():
+        raise Refused(f"instance {instance.name} is not loaded: there is nothing to remove")
+    try:
+        ask(instance, "unload", reason=reason, force=force, timeout_s=60)
+    except Unavailable as error:
+        if not force:
+            raise Unavailable(f"{error}\nor use --force: then nothing records that enforcement ended") from error
+    loader.unload(instance)
+    click.echo(f"instance {instance.name} is unloaded: nothing is enforced on this host by it any more")

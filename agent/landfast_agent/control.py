@@ -1,0 +1,113 @@
+"""The daemon's control socket: one JSON line asks, one JSON line answers.
+
+Everybody may connect, since anybody may tag themselves; what changes or tells about others is for root. The kernel
+says who is asking.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+from landfast_agent.instance import Instance
+
+_CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
+_MAX_LINE = 1 << 16
+_ERRORS: dict[int, type[AgentError]] = {1: Refused, 2: BadInput, 3: Unavailable}
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who asks, in the daemon's own process id namespace."""
+
+    pid: int
+    uid: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that can be asked. `handler` gets the request's fields and the peer."""
+
+    handler: Callable[[Answer, Peer], Awaitable[Answer]]
+    root_only: bool = True
+
+
+def _peer(writer: asyncio.StreamWriter) -> Peer:
+    connection: socket.socket = writer.get_extra_info("socket")
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return Peer(pid, uid)
+
+
+class ControlServer:
+    """Serves `operations` by name on the instance's socket."""
+
+    def __init__(self, instance: Instance, operations: Mapping[str, Operation]) -> None:
+        self._path = instance.control_socket
+        self._operations = operations
+
+    async def start(self) -> asyncio.Server:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        server = await asyncio.start_unix_server(self._serve, self._path, limit=_MAX_LINE)
+        os.chmod(self._path, 0o666)  # noqa: S103  # anybody may tag themselves; operations check the peer
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
+            async with asyncio.timeout(60):
+                answer = await self._answer(await reader.readuntil(), _peer(writer))
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, line: bytes, peer: Peer) -> Answer:
+        try:
+            request = json.loads(line)
+            operation = self._operations[request.pop("operation")]
+            if operation.root_only and peer.uid != 0:
+                raise Unavailable("this is for root: run it with sudo")
+            return await operation.handler(request, peer)
+        except AgentError as error:
+            return {"error": str(error), "status": error.status}
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            return {"error": f"malformed request: {error!r}", "status": 2}
+
+
+def _connect(instance: Instance, timeout_s: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    connection.settimeout(timeout_s)
+    try:
+        connection.connect(str(instance.control_socket))
+    except OSError as error:
+        connection.close()
+        option = "" if instance.name == "default" else f" --instance {instance.name}"
+        raise Unavailable(
+            f"the agent does not answer at {instance.control_socket} ({error.strerror or error}): "
+            f"start it (systemctl start landfast-agent, or `landfast-agent{option} run`)"
+        ) from error
+    return connection
+
+
+def ask(instance: Instance, operation: str, timeout_s: float = 30, **fields: object) -> Answer:
+    """Asks the daemon. Raises what the operation raised there, or Unavailable when nobody answers."""
+    with _connect(instance, timeout_s) as connection, connection.makefile("rb") as reader:
+        try:
+            connection.sendall(json.dumps({"operation": operation, **fields}).encode() + b"\n")
+            line = reader.readline()
+        except OSError as error:
+            raise Unavailable(f"the agent did not answer within {timeout_s:g} s: see its log") from error
+    if not line:
+        raise Unavailable("the agent closed the connection: see its log")
+    answer: Answer = json.loads(line)
+    if "error" in answer:
+        raise _ERRORS[answer["status"]](answer["error"])
+    return answer

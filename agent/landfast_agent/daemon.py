@@ -1,0 +1,299 @@
+"""The daemon: keeps the kernel's policy current and takes its records away. What is enforced does not depend on it."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+import structlog
+
+from landfast.v1.batch_pb2 import NoticeKind
+from landfast_agent import addresses, cutter, image, loader, standalone, watch
+from landfast_agent.clock import Clock
+from landfast_agent.config import Config
+from landfast_agent.control import Answer, ControlServer, Operation, Peer
+from landfast_agent.enforcer import Enforcer
+from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+from landfast_agent.instance import Instance
+from landfast_agent.lockout import Lockout
+from landfast_agent.maps import Maps
+from landfast_agent.policy_store import PolicyStore
+from landfast_agent.processes import Processes
+from landfast_agent.recorder import Recorder
+from landfast_agent.ring import Ring
+from landfast_agent.spool import Limits, Spool
+
+_log = structlog.get_logger()
+
+_TICK_S = 1.0
+_VERIFY_S = 5.0  # at least this long between two dumps of the maps
+_VERIFY_SHARE = 200  # and this many times as long as a dump takes
+_MINUTE_S = 60.0
+
+
+def _lock(instance: Instance) -> int:
+    """Holds the instance for this process. Raises Refused when another daemon runs."""
+    instance.run.mkdir(parents=True, exist_ok=True, mode=0o755)
+    fd = os.open(instance.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise Refused(
+            f"the agent of instance {instance.name} runs already: stop it first, or use another --instance"
+        ) from error
+    return fd
+
+
+class _Names:
+    """What the recorder asks about policies."""
+
+    def __init__(self, store: PolicyStore) -> None:
+        self._store = store
+
+    def rule(self, version: int, number: int) -> str:
+        return self._store.rule_text(version, number)
+
+    def classes(self, version: int) -> Mapping[int, str]:
+        return self._store.class_names(version)
+
+
+class Daemon:
+    """One instance at work. `policy` is the file of standalone mode; without it the controller is asked."""
+
+    def __init__(self, instance: Instance, config: Config, policy: Path | None) -> None:
+        self._instance, self._config, self._policy = instance, config, policy
+        self._started = time.monotonic()
+        self._stopping = asyncio.Event()
+        self._acts = watch.Acts()
+        self._act_now = asyncio.Event()
+        self._problem = ""  # with the maps
+        self._lock_fd = _lock(instance)
+        instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._load()
+        self._maps = Maps(instance)
+        self._spool = Spool(
+            instance.state / "spool.sqlite",
+            socket.gethostname(),
+            Limits(backlog=config.spool_bytes, history=config.history_bytes),
+            standalone=policy is not None,
+        )
+        store = PolicyStore(instance.state / "policies")
+        self._recorder = Recorder(
+            ring=Ring(os.dup(self._maps.fd("events"))),
+            spool=self._spool,
+            counters=self._maps.counters,
+            executions=Processes(self._maps, command_lines=config.command_lines),
+            names=_Names(store),
+            on_records=self._watch,
+        )
+        clock = Clock(instance.state / "clock")
+        self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._notify)
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _load(self) -> None:
+        compiled, cached = image.obtain(self._instance.state / "images")
+        begin = time.monotonic()
+        loader.load(compiled, self._instance, self._config.ring_bytes)
+        _log.info("data plane loaded", compiled=not cached, seconds=round(time.monotonic() - begin, 3))
+
+    def _notify(self, kind: "NoticeKind.ValueType", text: str, fields: dict[str, str]) -> None:
+        _log.info(text)
+        self._recorder.note(kind, text, fields)
+
+    # start and stop
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT. Enforcement goes on afterwards."""
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopping.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        addresses.synchronise(self._maps)
+        self._enforce()
+        self._recorder.start()
+        server = await ControlServer(self._instance, self._operations()).start()
+        _ready()
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(work) for work in (self._follow_addresses(), self._act(), self._tick())]
+            await self._stopping.wait()
+            for task in running:
+                task.cancel()
+        server.close()
+        await asyncio.to_thread(self._recorder.stop)
+        self._spool.close()
+        _log.info("stopped; enforcement goes on")
+
+    def _enforce(self) -> None:
+        """The last good policy first, then what the file says."""
+        self._enforcer.restore()
+        if self._policy is not None:
+            self._apply_file(self._policy)
+
+    def _apply_file(self, path: Path) -> None:
+        active = self._enforcer.active
+        data, warnings = standalone.read(path, active.policy if active else None)
+        for warning in warnings:
+            _log.warning(warning)
+        self._enforcer.apply(data)
+
+    def _reload(self) -> None:
+        """SIGHUP: reads the policy file again. A bad one changes nothing."""
+        if self._policy is None:
+            return
+        try:
+            self._apply_file(self._policy)
+        except AgentError as error:
+            _log.error("the policy file was not taken; the old policy stays in force", why=str(error))
+
+    # work
+
+    def _watch(self, records: bytes) -> None:
+        """In the recorder's thread."""
+        acts = watch.pick(records)
+        if acts and self._loop:
+            with suppress(RuntimeError):  # the loop is closed: the last rounds of a stop
+                self._loop.call_soon_threadsafe(self._remember, acts)
+
+    def _remember(self, acts: watch.Acts) -> None:
+        self._acts.add(acts)
+        self._act_now.set()
+
+    async def _act(self) -> None:
+        """Aborts refused connections, and tags the sockets of processes that the kernel has adopted."""
+        while True:
+            await self._act_now.wait()
+            self._act_now.clear()
+            acts, self._acts = self._acts, watch.Acts()
+            if acts.adopted:
+                self._enforcer.adopted(acts.adopted)
+            if acts.refused:
+                await self._cut(acts)
+
+    async def _cut(self, acts: watch.Acts) -> None:
+        done = await asyncio.to_thread(cutter.cut, acts.refused, acts.senders)
+        if done:
+            cookies = ",".join(str(cookie) for cookie in sorted(done))
+            text = f"{len(done)} refused TCP connections aborted"
+            self._notify(NoticeKind.NOTICE_KIND_CONNECTION_CUT, text, {"cookies": cookies})
+
+    async def _follow_addresses(self) -> None:
+        with addresses.watcher() as netlink:
+            changed = asyncio.Event()
+            asyncio.get_running_loop().add_reader(netlink, changed.set)
+            while True:
+                await changed.wait()
+                addresses.drain(netlink)
+                changed.clear()
+                addresses.synchronise(self._maps)
+
+    async def _tick(self) -> None:
+        verify_at = minute_at = time.monotonic()
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = time.monotonic()
+            if self._clock.has_stepped():
+                self._notify(NoticeKind.NOTICE_KIND_CLOCK_STEPPED, "the clock was set: expiries are computed anew", {})
+                self._enforcer.reinstall()
+            if now >= verify_at:
+                self._verify()
+                verify_at = now + max(_VERIFY_S, _VERIFY_SHARE * (time.monotonic() - now))
+            if now >= minute_at:
+                minute_at = now + _MINUTE_S
+                self._clock.keep()
+                self._enforcer.tagger.sweep()
+
+    def _verify(self) -> None:
+        """Compares the maps with what was approved; what was altered is reported, and written anew."""
+        if self._enforcer.active is None:
+            return
+        try:
+            self._enforcer.verify()
+            self._problem = ""
+        except Refused as error:
+            self._problem = str(error)
+            self._notify(NoticeKind.NOTICE_KIND_MAPS_ALTERED, str(error), {})
+            self._enforcer.reinstall()
+
+    # the control socket
+
+    def _operations(self) -> dict[str, Operation]:
+        return {
+            "status": Operation(self._status),
+            "exec": Operation(self._exec, root_only=False),
+            "tag": Operation(self._tag),
+            "unload": Operation(self._unload),
+        }
+
+    async def _status(self, _request: Answer, _peer: Peer) -> Answer:
+        spool, recorder = self._spool.statistics(), self._recorder.state()
+        problems = [problem for problem in (self._problem, recorder.problem) if problem]
+        return {
+            "pid": os.getpid(),
+            "uptime_s": time.monotonic() - self._started,
+            "resident_bytes": psutil.Process().memory_info().rss,
+            "spool": {
+                "last_sequence": spool.last_sequence,
+                "waiting": spool.waiting_events,
+                "bytes": spool.backlog_bytes + spool.history_bytes,
+            },
+            "recorder": asdict(recorder),
+            "uplink": None,
+            "problems": problems,
+        }
+
+    async def _exec(self, request: Answer, peer: Peer) -> Answer:
+        if not loader.is_loaded(self._instance):
+            raise Refused("not every hook is attached: see `landfast-agent status`; the command was not started")
+        tagged = self._enforcer.tag_caller(peer.pid, _strings(request["classes"]), peer.uid)
+        return {"raw_sockets": [descriptor for _, descriptor in tagged.raw_sockets]}
+
+    async def _tag(self, request: Answer, peer: Peer) -> Answer:
+        tagged = self._enforcer.tag_tree(int(request["pid"]), _strings(request["classes"]), peer.uid)
+        return {
+            "processes": [task.tgid for task in tagged.processes],
+            "sockets": tagged.sockets,
+            "raw_sockets": tagged.raw_sockets,
+        }
+
+    async def _unload(self, request: Answer, peer: Peer) -> Answer:
+        reason = str(request["reason"])
+        fields = {"reason": reason, "uid": str(peer.uid)}
+        stored = self._recorder.note(NoticeKind.NOTICE_KIND_UNLOADED, f"enforcement removed: {reason}", fields)
+        await self._delivered(stored, force=bool(request["force"]))
+        asyncio.get_running_loop().call_later(0.1, self._stopping.set)
+        return {}
+
+    async def _delivered(self, stored: "Future[int]", *, force: bool) -> None:
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(stored), 10)
+        except (TimeoutError, Unavailable) as error:
+            if not force:
+                raise Unavailable(f"the event cannot be stored ({error}): mend that, or use --force") from error
+
+
+def _strings(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadInput("classes must be a list of names")
+    return value
+
+
+def _ready() -> None:
+    """Tells the service manager, if there is one: sd_notify(3)."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.connect(address)
+        notify.send(b"READY=1")

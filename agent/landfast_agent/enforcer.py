@@ -1,0 +1,183 @@
+"""What this host enforces: takes a policy, proves that the kernel holds it, and tags whom it selects.
+
+Every public method leaves the host with either the old policy or the new one, never with a part of either.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from landfast.policy import canonical
+from landfast.policy.errors import PolicyError
+from landfast.policy.glob import Automaton
+from landfast.policy.model import Policy
+from landfast.policy.tables import Tables, compile_policy, selectors_of
+from landfast.v1.batch_pb2 import NoticeKind
+from landfast_agent import selection, slots, tasks
+from landfast_agent.clock import Clock
+from landfast_agent.errors import AgentError, BadInput, Refused
+from landfast_agent.lockout import Lockout
+from landfast_agent.maps import Maps
+from landfast_agent.policy_store import PolicyStore
+from landfast_agent.slots import Loaded
+from landfast_agent.tagger import Tagged, Tagger
+
+Notify = Callable[[NoticeKind.ValueType, str, dict[str, str]], None]
+
+
+class RejectedError(AgentError):
+    """A policy that this host does not take. The one before it stays in force."""
+
+    status = 2
+
+
+@dataclass(frozen=True)
+class Active:
+    """The policy in force: its meaning, its bytes, and the digest that the kernel maps must have."""
+
+    policy: Policy
+    data: bytes
+    map_digest: bytes
+    automaton: Automaton
+
+
+def _prepare(data: bytes) -> tuple[Active, Tables]:
+    try:
+        policy = canonical.decode(data)
+        tables = compile_policy(policy, canonical.digest(data))
+    except PolicyError as error:
+        raise RejectedError(str(error)) from error
+    return Active(policy, data, tables.digest(), selectors_of(policy)), tables
+
+
+class Enforcer:
+    """One instance's policy and tags. `notify` records what happened as an event."""
+
+    def __init__(self, maps: Maps, store: PolicyStore, clock: Clock, lockout: Lockout, notify: Notify) -> None:
+        self.maps, self.store, self.clock = maps, store, clock
+        self._lockout, self._notify = lockout, notify
+        self.tagger = Tagger(maps, lockout)
+        self.active: Active | None = None
+
+    # policy
+
+    def restore(self) -> Loaded | None:
+        """Enforces the newest stored policy, as at boot. None when there is none yet."""
+        found = self.store.newest()
+        if found is None:
+            return None
+        return self._activate(*_prepare(found[1]))
+
+    def apply(self, data: bytes) -> Loaded:
+        """Stores and enforces a newer policy. Raises RejectedError, with the old one in force, when it cannot be."""
+        try:
+            return self._accept(*_prepare(data))
+        except AgentError as error:
+            self._notify(NoticeKind.NOTICE_KIND_POLICY_REJECTED, f"policy rejected: {error}", {"reason": str(error)})
+            raise
+
+    def _accept(self, wanted: Active, tables: Tables) -> Loaded:
+        version, held = wanted.policy.version, self.active.policy.version if self.active else 0
+        if self.active and wanted.data == self.active.data:
+            return self.verify()
+        if version <= held:
+            raise RejectedError(f"policy version {version} is not newer than version {held}, which is in force")
+        self.store.write(version, wanted.data)
+        try:
+            return self._activate(wanted, tables)
+        except AgentError:
+            self.store.remove(version)
+            raise
+
+    def _activate(self, wanted: Active, tables: Tables) -> Loaded:
+        loaded = slots.install(self.maps, tables, self.clock)
+        self.active = wanted
+        self.clock.keep()
+        digest = loaded.digest.hex()
+        self._notify(
+            NoticeKind.NOTICE_KIND_POLICY_APPLIED,
+            f"policy version {loaded.version} is in force (maps {digest[:16]})",
+            {"version": str(loaded.version), "digest": loaded.policy_digest.hex(), "map_digest": digest},
+        )
+        self.select()
+        return loaded
+
+    def reinstall(self) -> Loaded | None:
+        """Writes the active policy anew: after the clock was set, or the maps were altered."""
+        return self._activate(*_prepare(self.active.data)) if self.active else None
+
+    def verify(self) -> Loaded:
+        """Reads everything back. Raises Refused when the kernel does not hold what was approved."""
+        loaded = slots.dump(self.maps, self.clock)
+        if self.active is None or loaded is None:
+            raise Refused("no policy is in force: every tagged process is denied everything")
+        if loaded.digest != self.active.map_digest:
+            raise Refused(
+                f"the kernel maps of policy {loaded.version} were altered: they read back as "
+                f"{loaded.digest.hex()[:16]}, approved is {self.active.map_digest.hex()[:16]}"
+            )
+        if not loaded.deadlines_true:
+            raise Refused(f"the expiry deadlines of policy {loaded.version} do not agree with the clock")
+        return loaded
+
+    # tags
+
+    def mask(self, classes: list[str]) -> int:
+        """Tag mask of classes by name. Raises BadInput for one that the policy in force does not hold."""
+        if self.active is None:
+            raise Refused("no policy is in force yet: load one with `landfast-agent run --policy FILE`, or enrol")
+        if not classes:
+            raise BadInput("no data class was named: use --class NAME[,NAME]")
+        try:
+            return self.active.policy.tags(classes)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+
+    def select(self) -> None:
+        """Tags what the policy selects among the cgroups that exist."""
+        if self.active is None:
+            return
+        for found in selection.synchronise(self.maps, self.active.automaton, self.tagger, self._lockout):
+            names = ",".join(self.active.policy.names(found.tags))
+            fields = {"cgroup": found.path, "classes": names}
+            if found.refusal:
+                text = f"cgroup {found.path} is selected for {names} but not tagged: {found.refusal}"
+                self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, text, fields)
+            elif found.tagged and found.tagged.processes:
+                self._tagged(found.tagged, f"cgroup {found.path}", fields)
+
+    def tag_tree(self, pid: int, classes: list[str], by_uid: int) -> Tagged:
+        """`landfast-agent tag`: a live process, its descendants, and their sockets."""
+        fields = {"pid": str(pid), "classes": ",".join(sorted(classes)), "uid": str(by_uid)}
+        tags = self.mask(classes)
+        try:
+            tagged = self.tagger.tag_tree(pid, tags)
+        except Refused as error:
+            self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, str(error), fields)
+            raise
+        self._tagged(tagged, f"process tree {pid}", fields)
+        return tagged
+
+    def tag_caller(self, pid: int, classes: list[str], by_uid: int) -> Tagged:
+        """`landfast-agent exec`: the process that asks, which is about to become the workload."""
+        tags, result = self.mask(classes), Tagged()
+        reason = self._lockout.process(pid, caller=pid)
+        if reason:
+            raise Refused(f"process {pid} is not tagged: {reason}")
+        task = self.tagger.tag_process(pid, tags, result)
+        held = tasks.get(self.maps, pid)
+        if task is None or held is None or held.tags & tags != tags:
+            raise Refused(f"process {pid} went away while it was tagged")
+        fields = {"pid": str(pid), "classes": ",".join(sorted(classes)), "uid": str(by_uid)}
+        self._tagged(result, f"process {pid} (exec)", fields)
+        return result
+
+    def _tagged(self, tagged: Tagged, what: str, fields: dict[str, str]) -> None:
+        counts = f"{len(tagged.processes)} processes, {tagged.sockets} sockets"
+        self._notify(NoticeKind.NOTICE_KIND_TAGGED, f"{what} tagged {fields['classes']}: {counts}", fields)
+
+    def adopted(self, tgids: set[int]) -> None:
+        """The kernel has tagged these since their cgroup is selected: their open sockets are still to be tagged."""
+        for tgid in tgids:
+            task = tasks.get(self.maps, tgid)
+            if task is not None:
+                self.tagger.tag_process(tgid, task.tags, Tagged())

@@ -1,0 +1,48 @@
+"""How the host's commands talk: plain tables, durations, sizes, and the demand to be root."""
+
+import os
+import shutil
+from collections.abc import Sequence
+
+from landfast_agent.errors import Unavailable
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_MIB = 1 << 20
+
+
+def require_root() -> None:
+    """Raises Unavailable for others: the kernel shows its maps to root only."""
+    if os.geteuid() != 0:
+        raise Unavailable("this needs root, since the kernel shows its maps to root only: run it with sudo")
+
+
+def duration(seconds: float) -> str:
+    """`4 min`, `3 d`: the largest unit that fits."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "0 s"
+
+
+def size(count: int) -> str:
+    """Bytes as MiB."""
+    return f"{count / _MIB:.1f} MiB"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns; the widest is cut so that a line fits the terminal."""
+    widths = [max(len(line[i]) for line in (heads, *rows)) for i in range(len(heads))]
+    room = shutil.get_terminal_size((80, 24)).columns
+    excess = sum(widths) + 2 * (len(widths) - 1) - room
+    widest = widths.index(max(widths))
+    if excess > 0:
+        widths[widest] = max(widths[widest] - excess, len(heads[widest]), 8)
+    return "\n".join(_line(line, widths) for line in (heads, *rows))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(_cut(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
