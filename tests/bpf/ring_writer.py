@@ -16,6 +16,7 @@ _RINGBUF, _SCHED_CLS, _TEST_RUN = 27, 3, 10
 _SYS_BPF = 321
 _LOAD_BYTES, _OUTPUT, _RESERVE, _DISCARD = 26, 130, 131, 133
 _ROOM = 256  # of the stack
+_ATTRIBUTES = struct.Struct("=IIIIQQII40x")  # the `test` member of union bpf_attr
 
 
 def _insn(code, dst=0, src=0, offset=0, immediate=0):
@@ -38,7 +39,8 @@ def _call(helper):
     return _insn(0x85, 0, 0, 0, helper)
 
 
-_RETURN = _set(0, 0) + _insn(0x95)
+_EXIT = _insn(0x95)
+_RETURN = _set(0, 0) + _EXIT
 
 
 def _output(ring, size, flags):
@@ -47,7 +49,7 @@ def _output(ring, size, flags):
     load = _set(2, 0) + stack + _set(4, size) + _call(_LOAD_BYTES)
     unread = _insn(0x55, 0, 0, 7, 0)  # the packet is shorter: write nothing
     write = _map(1, ring) + _move(2, 10) + _insn(0x07, 2, 0, 0, -_ROOM) + _set(3, size) + _set(4, flags)
-    return load + unread + write + _call(_OUTPUT) + _RETURN
+    return load + unread + write + _call(_OUTPUT) + _EXIT
 
 
 def _discard(ring, size):
@@ -63,7 +65,9 @@ class Writer:
         self._ring, self._programs = ring_fd, {}
 
     def write(self, record, flags=0, repeat=1):
-        self._run(("output", len(record), flags), lambda: _output(self._ring, len(record), flags), record, repeat)
+        """Whether there was room for the record (for the last of `repeat` times)."""
+        name = "output", len(record), flags
+        return self._run(name, lambda: _output(self._ring, len(record), flags), record, repeat) == 0
 
     def discard(self, size):
         self._run(("discard", size, 0), lambda: _discard(self._ring, size), bytes(64), 1)
@@ -72,12 +76,14 @@ class Writer:
         if name not in self._programs:
             self._programs[name] = libbpf.prog_load(_SCHED_CLS, name[0], "GPL", code())
         data = ctypes.create_string_buffer(packet, len(packet))
-        attributes = struct.pack(
-            "=IIIIQQII40x", self._programs[name], 0, len(packet), 0, ctypes.addressof(data), 0, repeat, 0
-        )
+        attributes = bytearray(_ATTRIBUTES.size)
+        values = self._programs[name], 0, len(packet), 0, ctypes.addressof(data), 0, repeat, 0
+        _ATTRIBUTES.pack_into(attributes, 0, *values)
+        shared = (ctypes.c_char * len(attributes)).from_buffer(attributes)
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syscall(_SYS_BPF, _TEST_RUN, attributes, len(attributes)):
+        if libc.syscall(_SYS_BPF, _TEST_RUN, shared, len(attributes)):
             raise OSError(ctypes.get_errno(), "BPF_PROG_TEST_RUN")
+        return _ATTRIBUTES.unpack(attributes)[1]
 
     def close(self):
         for fd in self._programs.values():

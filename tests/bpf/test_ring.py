@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
+
 from landfast import event
 from landfast_agent.errors import Unavailable
 from landfast_agent.ring import Ring, _scan
-
 from tests.bpf.ring_writer import numbered, ring_and_writer
 
 
@@ -141,3 +141,10 @@ def test_another_reader_goes_on_where_the_first_released():
         assert cookies(second.read(100).records) == [4, 5, 6, 7, 8, 9]
         assert second.map_id == ring.map_id
         second.close()
+
+
+def test_the_writer_knows_when_the_ring_is_full():
+    with ring_and_writer(1 << 12) as (ring, writer):
+        written = [writer.write(numbered(number)) for number in range(40)]
+        assert written == [True] * 30 + [False] * 10
+        assert ring.waiting == 30
