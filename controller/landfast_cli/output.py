@@ -16,15 +16,19 @@ _WIDTH = 80
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table; a cell that does not fit goes on in the next line. Colours only on a terminal."""
+    """Prints a table; what does not fit goes on in the next line, in the last column first.
+
+    Colours only on a terminal.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    made = Table(*headings, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in made.columns:
         column.overflow = "fold"
+        column.no_wrap = column is not made.columns[-1]
     for row in rows:
         made.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False).print(made)
@@ -40,9 +44,9 @@ def note(text: str) -> None:
     click.echo(f"landfast: {text}", err=True)
 
 
-def time(stamp: "Timestamp", empty: str = "-") -> str:
-    """`2026-11-23 14:02:07` in UTC."""
-    return stamp.ToDatetime().strftime("%Y-%m-%d %H:%M:%S") if stamp.ByteSize() else empty
+def time(stamp: "Timestamp") -> str:
+    """`2026-11-23 14:02:07` in UTC; `-` when it is not set."""
+    return stamp.ToDatetime().strftime("%Y-%m-%d %H:%M:%S") if stamp.ByteSize() else "-"
 
 
 def json_time(stamp: "Timestamp") -> str | None:

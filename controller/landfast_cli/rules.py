@@ -20,7 +20,9 @@ def allowed(policy: Policy, data_class: str | None) -> list[NumberedRule]:
 
 def row(each: NumberedRule) -> tuple[str, ...]:
     ticket = f" ({each.rule.ticket})" if each.rule.ticket else ""
-    return each.owner.name, *_destination(each), _expiry(each.rule.expires), each.rule.reason + ticket
+    destination, ports = _destination(each)
+    expiry = _expiry(each.rule.expires)
+    return each.owner.name, destination, "\n".join(ports), expiry, each.rule.reason + ticket
 
 
 def document(each: NumberedRule) -> dict[str, Any]:
@@ -29,19 +31,19 @@ def document(each: NumberedRule) -> dict[str, Any]:
         "rule": each.number,
         "class": each.owner.name,
         "to": destination,
-        "ports": ports.split(","),
+        "ports": ports,
         "reason": each.rule.reason,
         "ticket": each.rule.ticket,
         "expires": None if each.rule.expires is None else format_time(each.rule.expires),
     }
 
 
-def _destination(each: NumberedRule) -> tuple[str, str]:
+def _destination(each: NumberedRule) -> tuple[str, list[str]]:
     destination, ports = each.rule.target
-    return destination, ",".join(map(str, ports))
+    return destination, [str(entry) for entry in ports]
 
 
 def _expiry(expires: int | None) -> str:
     if expires is None:
         return "-"
-    return format_time(expires) + (" (over)" if expires <= time.time() else "")
+    return format_time(expires) + ("\n(over)" if expires <= time.time() else "")

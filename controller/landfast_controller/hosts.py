@@ -51,8 +51,8 @@ def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence
     host = Host(
         name=row.name,
         connected=seat is not None,
-        hello=Hello.FromString(row.hello),
-        policy_state=state,
+        hello=Hello.FromString(row.hello) if row.hello else None,
+        policy_state=state if row.policy_state else None,
         proved=newest is not None and proves(state, newest),
         health=seat.health if seat else None,
         last_sequence=row.last_sequence,

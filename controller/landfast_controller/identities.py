@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 
 from cryptography import x509
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.identity import Role, SpiffeId
@@ -53,10 +53,11 @@ async def all_of(connection: AsyncConnection, roles: tuple[Role, ...]) -> list[I
     return [message(row) for row in rows]
 
 
-async def count_valid(connection: AsyncConnection, role: Role) -> int:
-    """How many certificates of `role` are valid now."""
+async def has_other(connection: AsyncConnection, role: Role, name: str) -> bool:
+    """Whether anybody but `name` holds a valid certificate of `role`."""
     valid = (_table.c.role == role, _table.c.revoked_ns.is_(None), _table.c.expires_ns > time.time_ns())
-    return (await connection.execute(select(func.count()).select_from(_table).where(*valid))).scalar_one()
+    others = select(_table.c.serial).where(*valid, _table.c.name != name).limit(1)
+    return (await connection.execute(others)).one_or_none() is not None
 
 
 def message(row: Row[tuple[object, ...]]) -> Identity:

@@ -75,7 +75,8 @@ Examples:
 @reason_option
 @wait_option
 def remove(
-    *, data_class: str, destination: str, ports: str, reason: str, ticket: str, wait: bool, timeout: float) -> None:
+    *, data_class: str, destination: str, ports: str, reason: str, ticket: str, wait: bool, timeout: float
+) -> None:
     """Take back the rule of CLASS with exactly this DEST and PORTS; connections by it are cut."""
     from landfast.policy.edit import remove_rule
     from landfast.policy.ports import parse_port_list

@@ -88,7 +88,7 @@ async def revoke(transaction: Transaction, actor: Caller, name: str) -> tuple[Id
 
 
 async def _check_last_approver(transaction: Transaction, role: str, name: str) -> None:
-    if role == Role.APPROVER and await identities.count_valid(transaction.connection, Role.APPROVER) == 1:
+    if role == Role.APPROVER and not await identities.has_other(transaction.connection, Role.APPROVER, name):
         raise ConflictError(
             f"{name} is the last approver, nobody could create identities any more; create another approver first "
             "(landfast identity create NAME --role approver --out F)"
