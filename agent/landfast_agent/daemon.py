@@ -6,12 +6,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 import structlog
@@ -54,19 +52,6 @@ def _lock(instance: Instance) -> int:
     return fd
 
 
-class _Names:
-    """What the recorder asks about policies."""
-
-    def __init__(self, store: PolicyStore) -> None:
-        self._store = store
-
-    def rule(self, version: int, number: int) -> str:
-        return self._store.rule_text(version, number)
-
-    def classes(self, version: int) -> Mapping[int, str]:
-        return self._store.class_names(version)
-
-
 class Daemon:
     """One instance at work. `policy` is the file of standalone mode; without it the controller is asked."""
 
@@ -93,7 +78,7 @@ class Daemon:
             spool=self._spool,
             counters=self._maps.counters,
             executions=Processes(self._maps, command_lines=config.command_lines),
-            names=_Names(store),
+            names=store,
             on_records=self._watch,
         )
         clock = Clock(instance.state / "clock")
@@ -102,7 +87,7 @@ class Daemon:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _load(self) -> None:
-        compiled, cached = image.obtain(self._instance.state / "images")
+        compiled, cached = image.obtain(self._instance.images)
         begin = time.monotonic()
         loader.load(compiled, self._instance, self._config.ring_bytes)
         _log.info("data plane loaded", compiled=not cached, seconds=round(time.monotonic() - begin, 3))

@@ -90,7 +90,7 @@ def obtain(cache: Path) -> tuple[Image, bool]:
     if path.exists():
         return _parse(key, path.read_text()), True
     text = _compile(source)
-    cache.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.rename(path)

@@ -39,6 +39,11 @@ class Instance:
         return Path("/var/lib/landfast") / self.name
 
     @property
+    def images(self) -> Path:
+        """Compiled data planes, named by what they were compiled from: shared by all instances."""
+        return Path("/var/cache/landfast/images")
+
+    @property
     def control_socket(self) -> Path:
         return self.run / "agent.sock"
 

@@ -165,6 +165,7 @@ def obj_pin(fd: int, path: Path) -> None:
 def map_create(
     kind: int,
     name: str,
+    *,
     key_size: int,
     value_size: int,
     max_entries: int,
@@ -209,7 +210,7 @@ def map_delete(fd: int, key: bytes) -> bool:
         return True
     if c.get_errno() == _ENOENT:
         return False
-    raise KernelError(f"delete from map {_name(fd)}", c.get_errno())
+    raise KernelError(f"remove an entry of map {_name(fd)}", c.get_errno())
 
 
 def map_keys(fd: int, key_size: int) -> Iterator[bytes]:
@@ -292,7 +293,7 @@ def _name(fd: int) -> str:
 
 
 def prog_load(
-    kind: int, name: str, licence: str, instructions: bytes, attach_type: int = 0, attach_btf_id: int = 0
+    kind: int, name: str, instructions: bytes, *, licence: str, attach_type: int = 0, attach_btf_id: int = 0
 ) -> int:
     """Verifies and loads a program; a refusal carries the end of the verifier's log."""
     options = _ProgLoadOptions(expected_attach_type=attach_type, attach_btf_id=attach_btf_id)

@@ -20,7 +20,7 @@ from landfast_agent.layout import CONTROL, LAYOUT_VERSION
 LICENCE = "Dual BSD/GPL"
 
 
-_SK_STORAGE, _RINGBUF, _ARRAY_OF_MAPS = 24, 27, 12
+_SK_STORAGE, _ARRAY_OF_MAPS = 24, 12
 _TRACEPOINT = 5
 _CGROUP_SKB, _CGROUP_SOCK, _CGROUP_SOCK_ADDR = 8, 9, 18
 
@@ -75,14 +75,20 @@ def _host_limits() -> dict[str, int]:
 
 
 def _create(spec: MapSpec, maps: dict[str, int], sizes: dict[str, int]) -> int:
+    btf = (0, 0, 0)
     entries = sizes.get(spec.name, spec.max_entries)
     if spec.type == _SK_STORAGE:
-        btf = libbpf.btf_of_locked_struct(spec.name, spec.value_size)
-        return libbpf.map_create(spec.type, spec.name, 4, spec.value_size, 0, spec.flags, btf=btf)
-    if spec.type == _RINGBUF:
-        return libbpf.map_create(spec.type, spec.name, 0, 0, sizes[spec.name])
-    inner = maps[_INNER[spec.name]] if spec.type == _ARRAY_OF_MAPS else 0
-    return libbpf.map_create(spec.type, spec.name, spec.key_size, spec.value_size, entries, spec.flags, inner_fd=inner)
+        btf, entries = libbpf.btf_of_locked_struct(spec.name, spec.value_size), 0
+    return libbpf.map_create(
+        spec.type,
+        spec.name,
+        key_size=spec.key_size,
+        value_size=spec.value_size,
+        max_entries=entries,
+        flags=spec.flags,
+        inner_fd=maps[_INNER[spec.name]] if spec.type == _ARRAY_OF_MAPS else 0,
+        btf=btf,
+    )
 
 
 def _require_bpffs() -> None:
@@ -133,7 +139,11 @@ def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
     by_name = {program.name: program for program in image.programs}
     return {
         hook.program: libbpf.prog_load(
-            hook.kind, hook.program, LICENCE, _relocated(by_name[hook.program], maps), hook.attach_type
+            hook.kind,
+            hook.program,
+            _relocated(by_name[hook.program], maps),
+            licence=LICENCE,
+            attach_type=hook.attach_type,
         )
         for hook in HOOKS
     }

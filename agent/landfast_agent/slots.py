@@ -44,7 +44,14 @@ def _index(number: int) -> bytes:
 
 def _fill_trie(maps: Maps, name: str, slot: int, entries: tuple[Entry, ...]) -> None:
     key, value = _TRIES[name]
-    fd = libbpf.map_create(_LPM_TRIE, f"{name}{slot}", key.size, value.size, max(len(entries), 1), _NO_PREALLOC)
+    fd = libbpf.map_create(
+        _LPM_TRIE,
+        f"{name}{slot}",
+        key_size=key.size,
+        value_size=value.size,
+        max_entries=max(len(entries), 1),
+        flags=_NO_PREALLOC,
+    )
     try:
         keys, values = b"".join(k for k, _ in entries), b"".join(v for _, v in entries)
         if entries:
