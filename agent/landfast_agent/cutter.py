@@ -64,19 +64,22 @@ def _messages(netlink: socket.socket) -> Iterator[tuple[int, bytes]]:
             data = data[(length + 3) & ~3 :]
 
 
-def _send(netlink: socket.socket, kind: int, flags: int, family: int, states: int, identity: bytes) -> None:
-    payload = _REQ.pack(family, socket.IPPROTO_TCP, 0, 0, states, identity)
+def _send(netlink: socket.socket, kind: int, flags: int, payload: bytes) -> None:
     netlink.send(_HEADER.pack(_HEADER.size + len(payload), kind, _REQUEST | flags, 1, 0) + payload)
 
 
+def _tcp(family: int, states: int, identity: bytes) -> bytes:
+    return _REQ.pack(family, socket.IPPROTO_TCP, 0, 0, states, identity)
+
+
 def _connections(netlink: socket.socket, family: int) -> list[bytes]:
-    _send(netlink, _SOCK_DIAG_BY_FAMILY, _DUMP, family, _CONNECTIONS, bytes(_ID_SIZE))
+    _send(netlink, _SOCK_DIAG_BY_FAMILY, _DUMP, _tcp(family, _CONNECTIONS, bytes(_ID_SIZE)))
     kinds = list(_messages(netlink))
     return [data[_ID_AT : _ID_AT + _ID_SIZE] for kind, data in kinds if kind == _SOCK_DIAG_BY_FAMILY]
 
 
 def _destroy(netlink: socket.socket, family: int, identity: bytes) -> bool:
-    _send(netlink, _SOCK_DESTROY, _ACK, family, 0, identity)
+    _send(netlink, _SOCK_DESTROY, _ACK, _tcp(family, 0, identity))
     return all(struct.unpack_from("=i", data)[0] == 0 for kind, data in _messages(netlink) if kind == _ERROR)
 
 

@@ -5,7 +5,7 @@ Every function takes and returns plain descriptors and bytes, and raises `Kernel
 
 import ctypes as c
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -336,10 +336,10 @@ def possible_cpus() -> int:
 # BTF: only as much as a socket storage map with a spin lock needs
 
 
-def btf_of_locked_struct(name: str, size: int, members: Sequence[tuple[str, int]] = ()) -> tuple[int, int, int]:
+def btf_of_locked_struct(name: str, size: int) -> tuple[int, int, int]:
     """BTF of `int -> struct name {struct bpf_spin_lock lock; ...}`: (descriptor, key type id, value type id).
 
-    `members` are further (name, byte offset) of 32-bit fields. The kernel demands BTF for socket storage, and finds
+    The kernel demands BTF for socket storage, and finds
     the lock by its type's name.
     """
     lib = _lib()
@@ -351,7 +351,5 @@ def btf_of_locked_struct(name: str, size: int, members: Sequence[tuple[str, int]
     _call("BTF", "btf__add_field", btf, b"val", word, 0, 0)
     value = _call("BTF", "btf__add_struct", btf, name.encode(), size)
     _call("BTF", "btf__add_field", btf, b"lock", lock, 0, 0)
-    for member, offset in members:
-        _call("BTF", "btf__add_field", btf, member.encode(), word, offset * 8, 0)
     _call("load BTF", "btf__load_into_kernel", btf)
     return _call("BTF", "btf__fd", btf), integer, value

@@ -74,7 +74,7 @@ class Writer:
 
     def _run(self, name, code, packet, repeat):
         if name not in self._programs:
-            self._programs[name] = libbpf.prog_load(_SCHED_CLS, name[0], "GPL", code())
+            self._programs[name] = libbpf.prog_load(_SCHED_CLS, name[0], code(), licence="GPL")
         data = ctypes.create_string_buffer(packet, len(packet))
         attributes = bytearray(_ATTRIBUTES.size)
         values = self._programs[name], 0, len(packet), 0, ctypes.addressof(data), 0, repeat, 0
@@ -92,7 +92,7 @@ class Writer:
 
 @contextmanager
 def ring_and_writer(size=1 << 16):
-    fd = libbpf.map_create(_RINGBUF, "lf_test_ring", 0, 0, size)
+    fd = libbpf.map_create(_RINGBUF, "lf_test_ring", key_size=0, value_size=0, max_entries=size)
     ring, writer = Ring(os.dup(fd)), Writer(fd)
     try:
         yield ring, writer

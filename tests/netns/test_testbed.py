@@ -146,7 +146,7 @@ def test_the_network_is_made_quickly() -> None:
 def test_pinned_objects_are_found_and_missed_when_they_are_gone() -> None:
     pins = Path("/sys/fs/bpf") / owned("lft")
     (pins / "maps").mkdir(parents=True)
-    fd = libbpf.map_create(2, "testbed", 4, 8, 1)
+    fd = libbpf.map_create(2, "testbed", key_size=4, value_size=8, max_entries=1)
     libbpf.obj_pin(fd, pins / "maps" / "testbed")
     objects = pinned(pins)
     assert [kind for kind, _ in objects] == ["maps"]
