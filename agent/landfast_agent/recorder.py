@@ -101,17 +101,15 @@ class Recorder:
         The future gives a sequence number: when everything up to it is acknowledged, so is this. Raises Unavailable
         from the future when too many notices wait.
         """
-        cut = {printable(key)[:64]: printable(value)[:256] for key, value in (fields or {}).items()}
-        notice = Notice(time_ns=time.time_ns(), kind=kind, text=printable(text)[:512], fields=cut)
-        stored: Future[int] = Future()
+        waiting = _notice(kind, text, fields or {}), Future[int]()
         with self._lock:
             if len(self._notices) < _NOTICES:
-                self._notices.append((notice, stored))
+                self._notices.append(waiting)
             else:
                 self._dropped += 1
-                stored.set_exception(Unavailable(f"{_NOTICES} notices wait to be stored: {self._problem}"))
+                waiting[1].set_exception(Unavailable(f"{_NOTICES} notices wait to be stored: {self._problem}"))
         self._ring.wake()
-        return stored
+        return waiting[1]
 
     def state(self) -> RecorderState:
         return RecorderState(self._recorded, self._ring.waiting, self._strange, self._dropped, self._problem)
@@ -162,16 +160,18 @@ class Recorder:
             if self._ring.position < tip.mark.position <= self._ring.end:
                 self._ring.release(tip.mark.position)
             self._mark = tip.mark
-        self.note(NoticeKind.NOTICE_KIND_AGENT_STARTED, "agent started")
+        first = [_notice(NoticeKind.NOTICE_KIND_AGENT_STARTED, "agent started", {})]
         if not tip.clean:
-            self._note_gap(tip.written_ns, same_ring=tip.mark.ring == ours)
+            first.append(self._gap(tip.written_ns, same_ring=tip.mark.ring == ours))
+        with self._lock:
+            self._notices.extendleft((notice, Future()) for notice in reversed(first))
 
-    def _note_gap(self, since_ns: int, *, same_ring: bool) -> None:
+    def _gap(self, since_ns: int, *, same_ring: bool) -> Notice:
         begin, end = _date(since_ns), _date(time.time_ns())
         what = f"{self._ring.waiting} records wait in the ring" if same_ring else "what was in the ring is gone with it"
         text = f"no orderly stop: nothing recorded from {begin} to {end}, enforcement went on; {what}"
         fields = {"from": begin, "to": end, "records": str(self._ring.waiting), "same_ring": str(same_ring).lower()}
-        self.note(NoticeKind.NOTICE_KIND_GAP, text, fields)
+        return _notice(NoticeKind.NOTICE_KIND_GAP, text, fields)
 
     def _work(self) -> None:
         """A round, and then the wait that suits what it found."""
@@ -238,14 +238,8 @@ class Recorder:
         if not lost:
             return []
         words = ", ".join(f"{number} at {where}" for where, number in lost.items())
-        return [
-            Notice(
-                time_ns=time.time_ns(),
-                kind=NoticeKind.NOTICE_KIND_LOST,
-                text=f"events lost since there was no room for them: {words}",
-                fields={where: str(number) for where, number in lost.items()},
-            )
-        ]
+        text = f"events lost since there was no room for them: {words}"
+        return [_notice(NoticeKind.NOTICE_KIND_LOST, text, {where: str(number) for where, number in lost.items()})]
 
     def _clock_offset_ns(self) -> int:
         """CLOCK_REALTIME minus CLOCK_BOOTTIME, the same for as long as the clock is steady."""
@@ -253,6 +247,12 @@ class Recorder:
         if abs(offset_ns - self._offset_ns) > _STEADY_NS:
             self._offset_ns = offset_ns
         return self._offset_ns
+
+
+def _notice(kind: "NoticeKind.ValueType", text: str, fields: Mapping[str, str]) -> Notice:
+    """A notice of now, with texts that fit into a batch and on a terminal."""
+    cut = {printable(key)[:64]: printable(value)[:256] for key, value in fields.items()}
+    return Notice(time_ns=time.time_ns(), kind=kind, text=printable(text)[:512], fields=cut)
 
 
 def _lost(counters: Sequence[int], stage: Stage) -> int:
