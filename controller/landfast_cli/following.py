@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from landfast.v1.audit_pb2 import SubscribeRequest, SubscribeResponse
-from landfast_cli.refusals import error_of, is_passing
+from landfast_cli.refusals import is_passing
 from landfast_cli.session import Session
 
 #: Seconds between attempts.
@@ -22,6 +22,7 @@ class Follower:
         self._session = session
         self._wanted = request
         self._say = say
+        self._told = -1  # where the last lost connection was told
         self._stopped = threading.Event()
         self._call: grpc.Call | None = None
 
@@ -62,7 +63,9 @@ class Follower:
             return
         if self.next is None or not is_passing(failure):
             raise failure
-        self._say(f"{error_of(failure, self._session.login.controller)}; trying again, from index {self.next}")
+        if self._told != self.next:
+            self._say(f"connection to {self._session.login.controller} lost; trying again, from index {self.next}")
+        self._told = self.next
 
 
 def request(start: str | None, follow: bool, now: float) -> SubscribeRequest:

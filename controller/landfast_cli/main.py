@@ -1,5 +1,6 @@
 """`landfast`: what operators, approvers and auditors type."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +52,7 @@ for command in (login, allow, policy, fleet, identity, events):
 
 def main() -> None:
     """Entry point: what a person can act on is told in one line, without a traceback."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what the library says of a broken connection, we say ourselves
     try:
         commands(prog_name="landfast", standalone_mode=False)
     except click.exceptions.Exit as end:

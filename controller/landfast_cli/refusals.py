@@ -13,26 +13,26 @@ _KINDS: dict[StatusCode, type[CliError]] = {
     StatusCode.FAILED_PRECONDITION: AnswerIsNoError,
 }
 
+_STRANGER = (
+    "it is not the controller of this identity's deployment, or its certificate has expired; check the address, or use "
+    "an identity file of that controller"
+)
+_UNKNOWN_TO_IT = (
+    "it closed the connection: it is stopping, or this identity is of another deployment or has expired; try again, "
+    "then ask an approver for a new identity"
+)
+
 #: What gRPC says of a connection that failed, and what is behind it. The first that fits is taken.
 _CONNECTION = (
-    (
-        "CERTIFICATE_VERIFY_FAILED",
-        "it is not the controller of this identity's deployment (its certificate is of another authority, or expired); "
-        "check the address, or use an identity file of that controller",
-    ),
-    ("handshake", "no TLS connection comes about; check that the address and port are the controller's"),
+    ("CERTIFICATE_VERIFY_FAILED", _STRANGER),
+    ("BAD_SIGNATURE", _STRANGER),
+    ("WRONG_VERSION_NUMBER", "what listens there does not speak TLS; check the port"),
+    ("handshake", "no TLS connection comes about; check that address and port are the controller's"),
     ("Connection refused", "nobody listens there; start the controller, or check the address"),
-    ("DNS", "the name is not known; check the address"),
-    (
-        "reset",
-        "it closed the connection: it does not accept this identity (of another deployment, or expired); "
-        "ask an approver for a new one",
-    ),
-    (
-        "Socket closed",
-        "it closed the connection: it does not accept this identity (of another deployment, or expired), or it is "
-        "stopping; try again, then ask an approver for a new identity",
-    ),
+    ("Domain name not found", "there is no such name; check the address"),
+    ("parse port", "that is not HOST:PORT; check the address"),
+    ("reset", _UNKNOWN_TO_IT),
+    ("Socket closed", _UNKNOWN_TO_IT),
 )
 
 
@@ -52,4 +52,7 @@ def is_passing(failure: grpc.RpcError) -> bool:
 
 
 def _connection(details: str) -> str:
-    return next((meaning for sign, meaning in _CONNECTION if sign in details), f"cannot be reached ({details})")
+    return next(
+        (meaning for sign, meaning in _CONNECTION if sign in details),
+        f"it cannot be reached ({details}); check the address",
+    )

@@ -1,0 +1,126 @@
+"""A real controller in a directory of its own, as its own process, and clients for it."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from landfast.channel import OPTIONS, credentials
+from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key, signing_request
+from landfast.v1.agent_pb2 import EnrollRequest
+from landfast.v1.agent_pb2_grpc import AgentServiceStub
+from landfast.v1.fleet_pb2 import CreateIdentityRequest, CreateTokenRequest
+from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
+from landfast_controller.authority import Authority
+from tests.testbed.program import Program
+
+SCRIPTS = Path(sys.executable).parent
+
+
+@dataclass
+class Deployment:
+    """What `init` made, and the process that serves it. Restarts keep the port."""
+
+    directory: Path
+    port: int = 0
+    program: Program | None = None
+    counter: int = 0
+    logs: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def make(cls) -> "Deployment":
+        directory = Path(tempfile.mkdtemp(prefix="landfast-t-")) / "deployment"
+        init = [SCRIPTS / "landfast-controller", "init", "--dir", directory]
+        subprocess.run(init, check=True, capture_output=True, timeout=30)
+        return cls(directory)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> "Deployment":
+        log = self.directory.parent / f"serve-{len(self.logs)}.log"
+        self.logs.append(log)
+        command = [SCRIPTS / "landfast-controller", "serve", "--dir", self.directory, "--listen", self.address]
+        self.program = Program(command, log).ready(lambda: "listening on port" in log.read_text())
+        self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
+        return self
+
+    def kill(self) -> None:
+        assert self.program
+        self.program.process.send_signal(signal.SIGKILL)
+        self.program.process.wait(10)
+
+    def remove(self) -> None:
+        if self.program:
+            self.program.stop()
+        shutil.rmtree(self.directory.parent)
+
+    @property
+    def approver(self) -> Bundle:
+        return Bundle.read(self.directory / "first-approver.pem")
+
+    @property
+    def authority(self) -> Authority:
+        """The deployment's own authority: for certificates that the controller would never issue."""
+        return Authority.load(self.directory)
+
+    def channel(self, bundle: Bundle) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(self.address, credentials(bundle), OPTIONS)
+
+    def forged(self, holder: str, lifetime: timedelta, authority: Authority | None = None) -> Bundle:
+        """A certificate that the controller has not issued, signed by its authority or by another one."""
+        signer, key = authority or self.authority, new_key()
+        leaf = signer.issue(SpiffeId.parse(holder), key.public_key(), lifetime)
+        return Bundle(key_pem(key), leaf.public_bytes(Encoding.PEM), self.authority.pem)
+
+    def name(self, stem: str) -> str:
+        """A name that no other test uses."""
+        self.counter += 1
+        return f"{stem}-{self.counter}"
+
+    async def identity(self, role: str, name: str = "", lifetime_s: int = 0) -> Bundle:
+        key, name = new_key(), name or self.name(role)
+        request = CreateIdentityRequest(name=name, role=role, lifetime_s=lifetime_s, csr=signing_request(key))
+        async with self.channel(self.approver) as channel:
+            made = await IdentityServiceStub(channel).CreateIdentity(request)
+        return Bundle(key_pem(key), made.certificate, made.authority)
+
+    async def token(self, host: str = "", lifetime_s: int = 0) -> Bundle:
+        key = new_key()
+        request = CreateTokenRequest(host=host, lifetime_s=lifetime_s, csr=signing_request(key))
+        async with self.channel(self.approver) as channel:
+            made = await FleetServiceStub(channel).CreateToken(request)
+        return Bundle(key_pem(key), made.certificate, made.authority)
+
+    async def enrol(self, host: str, token: Bundle | None = None) -> Bundle:
+        key = new_key()
+        async with self.channel(token or await self.token()) as channel:
+            request = EnrollRequest(host=host, csr=signing_request(key))
+            made = await AgentServiceStub(channel).Enroll(request)
+        return Bundle(key_pem(key), made.certificate, made.authority)
+
+    async def by_role(self, role: str) -> Bundle:
+        """A valid credential of any role that calls the controller."""
+        if role == Role.AGENT:
+            return await self.enrol(self.name("host"))
+        return await (self.token() if role == Role.ENROL else self.identity(role))
+
+
+def code_of(failure: Any) -> grpc.StatusCode:
+    """The status of a failed call."""
+    code: grpc.StatusCode = failure.value.code()
+    return code
+
+
+def details_of(failure: Any) -> str:
+    return failure.value.details() or ""

@@ -1,0 +1,44 @@
+"""Policies as an operator proposes them, through the contract alone."""
+
+from landfast.policy import canonical, source
+from landfast.policy.model import Policy
+from landfast.policy.succession import succeed
+from landfast.v1.policy_pb2 import GetPolicyRequest, PolicyVersion, ProposePolicyRequest
+from landfast.v1.policy_pb2_grpc import PolicyServiceStub
+from tests.e2e.controller.deployment import Deployment
+
+_FILE = """\
+version: 1
+data_classes:
+  eea-user-data:
+    mode: enforce
+    allow:
+      - to: {prefix}
+        ports: [tcp/443]
+        reason: replication
+"""
+
+
+def following(previous: Policy | None, prefix: str) -> bytes:
+    """The canonical form of the version after `previous` that allows one prefix."""
+    draft = source.read(_FILE.format(prefix=prefix)).draft
+    return canonical.encode(succeed(draft, previous))
+
+
+async def propose(deployment: Deployment, prefix: str) -> PolicyVersion:
+    """Makes a policy that allows one prefix the newest version."""
+    async with deployment.channel(deployment.approver) as channel:
+        stub = PolicyServiceStub(channel)
+        content = following(await newest(stub), prefix)
+        made = await stub.ProposePolicy(ProposePolicyRequest(canonical=content, reason="a test"))
+    return made.policy_version
+
+
+async def newest(stub: PolicyServiceStub) -> Policy | None:
+    from grpc.aio import AioRpcError
+
+    try:
+        found = await stub.GetPolicy(GetPolicyRequest())
+    except AioRpcError:
+        return None
+    return canonical.decode(found.policy_version.policy.canonical)

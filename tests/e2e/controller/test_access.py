@@ -1,0 +1,78 @@
+"""Every role at every method that the server offers."""
+
+import pytest
+from grpc import StatusCode
+from grpc.aio import AioRpcError
+
+from landfast_controller.server import methods
+from tests.e2e.controller.deployment import Deployment
+
+_ROLES = ("agent", "enrol", "operator", "approver", "auditor")
+_PEOPLE = {"operator", "approver", "auditor"}
+
+#: Written down anew, not taken from the server.
+_MAY = {
+    "landfast.v1.AgentService/Enroll": {"enrol"},
+    "landfast.v1.AgentService/Sync": {"agent"},
+    "landfast.v1.AgentService/Push": {"agent"},
+    "landfast.v1.PolicyService/GetPolicy": _PEOPLE,
+    "landfast.v1.PolicyService/ListPolicies": _PEOPLE,
+    "landfast.v1.PolicyService/ProposePolicy": {"operator", "approver"},
+    "landfast.v1.FleetService/ListHosts": _PEOPLE,
+    "landfast.v1.FleetService/GetHost": _PEOPLE,
+    "landfast.v1.FleetService/CreateToken": {"operator", "approver"},
+    "landfast.v1.IdentityService/CreateIdentity": {"approver"},
+    "landfast.v1.IdentityService/ListIdentities": {"operator", "approver"},
+    "landfast.v1.IdentityService/RevokeIdentity": {"approver"},
+    "landfast.v1.AuditService/Subscribe": _PEOPLE,
+    "grpc.health.v1.Health/Check": set(_ROLES),
+    "grpc.health.v1.Health/List": set(_ROLES),
+    "grpc.health.v1.Health/Watch": set(_ROLES),
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": set(_ROLES),
+}
+
+
+def test_the_table_names_every_method() -> None:
+    assert {f"/{method}" for method in _MAY} == set(methods())
+
+
+@pytest.mark.parametrize("role", _ROLES)
+async def test_a_role_may_call_what_the_table_says_and_nothing_else(deployment: Deployment, role: str) -> None:
+    bundle = await deployment.by_role(role)
+    async with deployment.channel(bundle) as channel:
+        answers = {}
+        for method in _MAY:
+            call = channel.stream_stream(f"/{method}")(timeout=1)
+            answers[method] = await _status(call)
+    refused = {method for method, code in answers.items() if code == StatusCode.PERMISSION_DENIED}
+    assert refused == {method for method, roles in _MAY.items() if role not in roles}
+    assert StatusCode.UNAUTHENTICATED not in answers.values()
+    assert StatusCode.UNKNOWN not in answers.values()
+
+
+async def _status(call: object) -> StatusCode:
+    """How a call ends that sends one empty message: every kind of method takes it."""
+    try:
+        await call.write(b"")  # type: ignore[attr-defined]
+        await call.done_writing()  # type: ignore[attr-defined]
+        async for _ in call:  # type: ignore[attr-defined]
+            pass
+    except AioRpcError as failure:
+        return failure.code()
+    return StatusCode.OK
+
+
+async def test_a_method_that_does_not_exist_is_unimplemented(deployment: Deployment) -> None:
+    async with deployment.channel(deployment.approver) as channel:
+        with pytest.raises(AioRpcError) as failure:
+            await channel.unary_unary("/landfast.v1.PolicyService/DropEverything")(b"")
+    assert failure.value.code() == StatusCode.UNIMPLEMENTED
+
+
+async def test_a_refusal_names_caller_method_and_remedy(deployment: Deployment) -> None:
+    async with deployment.channel(await deployment.identity("auditor", "nosy")) as channel:
+        with pytest.raises(AioRpcError) as failure:
+            await channel.unary_unary("/landfast.v1.IdentityService/CreateIdentity")(b"")
+    details = failure.value.details() or ""
+    assert details.startswith("spiffe://landfast.internal/auditor/nosy may not call CreateIdentity: ")
+    assert "approver" in details

@@ -1,0 +1,126 @@
+"""Tokens and hosts that join."""
+
+import asyncio
+import time
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import CertificateSigningRequestBuilder, Name
+from grpc import StatusCode
+from grpc.aio import AioRpcError
+
+from landfast.identity import Bundle, certificate_of, new_key, signing_request, spiffe_id_of
+from landfast.v1.agent_pb2 import EnrollRequest, PushRequest
+from landfast.v1.agent_pb2_grpc import AgentServiceStub
+from tests.e2e.controller.batches import Chain
+from tests.e2e.controller.deployment import Deployment, code_of, details_of
+
+
+async def _push(deployment: Deployment, bundle: Bundle, *batches: bytes) -> int:
+    """Pushes batches; the last acknowledgement."""
+    acknowledged = 0
+    async with deployment.channel(bundle) as channel:
+        stream = AgentServiceStub(channel).Push()
+        for data in batches:
+            await stream.write(PushRequest(batch=data))
+        await stream.done_writing()
+        async for response in stream:
+            acknowledged = response.acknowledged
+    return acknowledged
+
+
+async def test_the_controller_gives_the_name(deployment: Deployment) -> None:
+    bundle = await deployment.enrol("hall-named")
+    assert str(spiffe_id_of(certificate_of(bundle))) == "spiffe://landfast.internal/agent/hall-named"
+
+
+async def test_a_token_is_good_for_one_host(deployment: Deployment) -> None:
+    token, host = await deployment.token(), deployment.name("host")
+    await deployment.enrol(host, token)
+    with pytest.raises(AioRpcError) as failure:
+        await deployment.enrol(deployment.name("host"), token)
+    assert code_of(failure) == StatusCode.PERMISSION_DENIED
+    assert f"used by host {host}" in details_of(failure)
+
+
+async def test_of_eight_hosts_with_one_token_one_joins(deployment: Deployment) -> None:
+    token = await deployment.token()
+    names = [deployment.name("race") for _ in range(8)]
+    results = await asyncio.gather(*(deployment.enrol(name, token) for name in names), return_exceptions=True)
+    assert sum(isinstance(result, Bundle) for result in results) == 1
+
+
+async def test_a_token_for_a_host_is_for_no_other(deployment: Deployment) -> None:
+    token = await deployment.token(host="hall-meant")
+    with pytest.raises(AioRpcError) as failure:
+        await deployment.enrol("hall-other", token)
+    assert code_of(failure) == StatusCode.PERMISSION_DENIED
+    await deployment.enrol("hall-meant", token)
+
+
+async def test_a_token_expires(deployment: Deployment) -> None:
+    token = await deployment.token(lifetime_s=1)
+    await asyncio.sleep(1.1)
+    with pytest.raises(AioRpcError):
+        await deployment.enrol(deployment.name("host"), token)
+
+
+async def test_an_enrolled_name_takes_a_token_of_its_own(deployment: Deployment) -> None:
+    host = deployment.name("host")
+    await deployment.enrol(host)
+    with pytest.raises(AioRpcError) as failure:
+        await deployment.enrol(host)
+    assert code_of(failure) == StatusCode.ALREADY_EXISTS
+    assert f"landfast fleet token create --host {host}" in details_of(failure)
+
+
+async def test_enrolling_again_ends_the_old_certificate_and_begins_a_new_chain(deployment: Deployment) -> None:
+    host = deployment.name("host")
+    old = await deployment.enrol(host)
+    assert await _push(deployment, old, *Chain(host).batches(3)) == 15
+    new = await deployment.enrol(host, await deployment.token(host=host))
+    with pytest.raises(AioRpcError) as failure:
+        await _push(deployment, old)
+    assert code_of(failure) == StatusCode.UNAUTHENTICATED
+    assert await _push(deployment, new, *Chain(host).batches(2)) == 10
+
+
+@pytest.mark.parametrize("name", ["", "Hall", "a/b", "../x", "-a", "a" * 254, "a..b", "ä"])
+async def test_a_name_that_is_no_host_name_is_refused_and_the_token_stays_good(
+    deployment: Deployment, name: str
+) -> None:
+    token = await deployment.token()
+    with pytest.raises(AioRpcError) as failure:
+        await deployment.enrol(name, token)
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
+    await deployment.enrol(deployment.name("host"), token)
+
+
+def _request(key: ec.EllipticCurvePrivateKey) -> bytes:
+    request = CertificateSigningRequestBuilder().subject_name(Name([])).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.DER)
+
+
+def _tampered() -> bytes:
+    request = bytearray(signing_request(new_key()))
+    request[-1] ^= 1
+    return bytes(request)
+
+
+@pytest.mark.parametrize("csr", [b"", b"rubbish", _request(ec.generate_private_key(ec.SECP384R1())), _tampered()])
+async def test_a_request_that_proves_nothing_is_refused(deployment: Deployment, csr: bytes) -> None:
+    async with deployment.channel(await deployment.token()) as channel:
+        with pytest.raises(AioRpcError) as failure:
+            await AgentServiceStub(channel).Enroll(EnrollRequest(host=deployment.name("host"), csr=csr))
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
+    assert details_of(failure).startswith("csr: ")
+
+
+async def test_a_token_may_live_seven_days_at_most(deployment: Deployment) -> None:
+    started = time.time()
+    token = await deployment.token(lifetime_s=7 * 86400)
+    assert certificate_of(token).not_valid_after_utc.timestamp() - started < 7 * 86400 + 60
+    with pytest.raises(AioRpcError) as failure:
+        await deployment.token(lifetime_s=7 * 86400 + 1)
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
