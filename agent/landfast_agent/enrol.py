@@ -1,0 +1,118 @@
+"""Joining a deployment: a one-time token becomes the host's own identity.
+
+What a host keeps of it are two files in its state directory: `controller.json`, and `identity.pem`, whose presence
+means that the host is enrolled.
+"""
+
+import socket
+from pathlib import Path
+
+import msgspec
+
+from landfast import identity
+from landfast.identity import Bundle, IdentityError, Role
+from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+
+_TIMEOUT_S = 15
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """Where a host belongs. `controller` is HOST:PORT."""
+
+    controller: str
+    host: str
+
+
+def identity_file(state: Path) -> Path:
+    return state / "identity.pem"
+
+
+def read(state: Path) -> Enrolment | None:
+    """The enrolment of this instance; None while it has none. Raises Unavailable when the files are damaged."""
+    path = state / "controller.json"
+    if not identity_file(state).exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Enrolment)
+    except (OSError, msgspec.DecodeError) as error:
+        raise Unavailable(
+            f"{path}: {error}: the host has an identity but not its controller's address; write "
+            '{"controller": "HOST:PORT", "host": "NAME"} there, or remove identity.pem and enrol again'
+        ) from error
+
+
+def enrol(controller: str, token_file: Path, state: Path, host: str = "") -> Enrolment:
+    """Joins the deployment at `controller` (HOST:PORT) as `host`, the machine's name by default.
+
+    Raises Refused when the host is enrolled already or the controller says no, BadInput for a bad token or name,
+    Unavailable when the controller cannot be reached. The token is used up only when the controller has said yes.
+    """
+    _refuse_twice(state)
+    enrolment = Enrolment(controller, _checked_name(host or socket.gethostname().lower()))
+    token = _read_token(token_file)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    identity.write_private(state / "controller.json", msgspec.json.encode(enrolment))
+    _exchange(enrolment, token).write(identity_file(state))
+    return enrolment
+
+
+def _refuse_twice(state: Path) -> None:
+    enrolment = read(state)
+    if enrolment:
+        raise Refused(
+            f"this host is enrolled at {enrolment.controller} as {enrolment.host!r}: to join anew, stop the agent and "
+            f"remove {identity_file(state)}"
+        )
+
+
+def _checked_name(host: str) -> str:
+    try:
+        return identity.check_name(host)
+    except IdentityError as error:
+        raise BadInput(f"{error}: give another one with --host") from error
+
+
+def _read_token(path: Path) -> Bundle:
+    try:
+        token = Bundle.read(path)
+        role = identity.spiffe_id_of(identity.certificate_of(token)).role
+    except (OSError, ValueError) as error:
+        raise BadInput(f"token {path}: {error}") from error
+    if role != Role.ENROL:
+        raise BadInput(f"token {path}: this is an identity of role {role}; make one with `landfast fleet token create`")
+    return token
+
+
+def _exchange(enrolment: Enrolment, token: Bundle) -> Bundle:
+    """Asks the controller, as the token, for a certificate of a fresh key."""
+    import grpc
+
+    from landfast.channel import OPTIONS, credentials
+    from landfast.v1.agent_pb2 import EnrollRequest
+    from landfast.v1.agent_pb2_grpc import AgentServiceStub
+
+    key = identity.new_key()
+    request = EnrollRequest(host=enrolment.host, csr=identity.signing_request(key))
+    with grpc.secure_channel(enrolment.controller, credentials(token), OPTIONS) as channel:
+        try:
+            response = AgentServiceStub(channel).Enroll(request, timeout=_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise _explained(error, enrolment) from error
+    bundle = Bundle(identity.key_pem(key), response.certificate, response.authority)
+    name = identity.spiffe_id_of(identity.certificate_of(bundle))
+    if (name.role, name.name) != (Role.AGENT, enrolment.host):
+        raise Refused(f"the controller gave us the identity {name}, not that of agent {enrolment.host!r}")
+    return bundle
+
+
+def _explained(error: object, enrolment: Enrolment) -> AgentError:
+    import grpc
+
+    assert isinstance(error, grpc.Call)
+    code, details = error.code(), error.details()
+    where = f"cannot enrol at {enrolment.controller}: {details}"
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return Unavailable(
+            f"{where}: look at the address, the network, and whether the token is this controller's and still valid"
+        )
+    return Refused(where)

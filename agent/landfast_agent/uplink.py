@@ -1,0 +1,291 @@
+"""The way to the controller: one mTLS channel with two streams, Sync for policies and Push for batches.
+
+Import this module only on an enrolled host: gRPC takes memory that standalone mode need not pay.
+
+Batches are sent in order, beginning after the last acknowledged one; a lost stream is begun anew from there, and the
+controller stores what it gets twice only once. Nothing is forgotten before it is acknowledged.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import grpc
+import structlog
+
+from landfast.channel import OPTIONS, credentials
+from landfast.identity import Bundle
+from landfast.v1.agent_pb2 import Health, Hello, PolicyState, PushRequest, PushResponse, SyncRequest, SyncResponse
+from landfast.v1.agent_pb2_grpc import AgentServiceAsyncStub, AgentServiceStub
+from landfast.v1.policy_pb2 import Policy
+from landfast_agent.backoff import Backoff
+from landfast_agent.errors import Unavailable
+from landfast_agent.spool import Spool
+
+_HEALTH_S = 5.0
+_STATES = 64  # policy states that wait to be sent, the oldest give way: the newest is what counts
+_HEALTHY_S = 60.0  # a session of this length forgets the failures before it
+_REFUSED_S = 30.0  # before a refused batch is tried again
+_DISK_S = 1.0  # before a failing spool is tried again
+
+#: The controller has read the batch and does not want it: sending it again at once would be of no use.
+_REFUSALS = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.PERMISSION_DENIED,
+)
+
+_log = structlog.get_logger()
+
+_T = TypeVar("_T")
+_SyncCall = grpc.aio.StreamStreamCall[SyncRequest, SyncResponse]
+_PushCall = grpc.aio.StreamStreamCall[PushRequest, PushResponse]
+
+
+class Host(Protocol):
+    """What the uplink asks of the daemon. Called in the event loop."""
+
+    def hello(self) -> Hello: ...
+
+    def health(self) -> Health: ...
+
+    async def on_policy(self, policy: Policy) -> PolicyState:
+        """Loads a policy and says what became of it. The next one waits until this returns; only the newest waits."""
+        ...
+
+
+@dataclass(frozen=True)
+class UplinkState:
+    """What `status` tells of the connection."""
+
+    controller: str
+    connected: bool
+    since: float  # when that began; seconds of CLOCK_REALTIME
+    problem: str  # why it is not connected, or why its last attempt failed
+    refused: str  # why the controller does not take our batches; empty when it does
+    acknowledged: int  # everything up to this sequence number is the controller's
+
+
+class _Closed(Exception):
+    """The controller ended a stream in good order."""
+
+
+#: How streams end; writing to one that has ended is an InvalidStateError.
+_ENDINGS = (grpc.aio.AioRpcError, asyncio.InvalidStateError, _Closed, Unavailable)
+
+
+class Uplink:
+    """Keeps a host connected. All methods but `stored` belong to the event loop."""
+
+    def __init__(self, controller: str, identity: Path, spool: Spool, host: Host) -> None:
+        self._controller, self._identity, self._spool, self._host = controller, identity, spool, host
+        self._loop = asyncio.get_running_loop()
+        self._disk = ThreadPoolExecutor(1, "landfast-uplink")
+        self._pushable, self._acked, self._arrived = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._states: asyncio.Queue[PolicyState] = asyncio.Queue(_STATES)
+        self._policy: Policy | None = None
+        self._newest_ack = self._acknowledged = 0
+        self._connected, self._since, self._problem, self._refused = False, time.time(), "not tried yet", ""
+
+    async def run(self) -> None:
+        """Connects, and connects again, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._stay_connected())
+                tasks.create_task(self._apply_policies())
+        finally:
+            self._disk.shutdown(wait=False)
+
+    def stored(self, _last: int) -> None:
+        """The spool has more. For the recorder's thread."""
+        self._loop.call_soon_threadsafe(self._pushable.set)
+
+    def report(self, state: PolicyState) -> None:
+        """Tells the controller what became of a policy. While it is away there is no need: Hello will say it."""
+        if self._connected:
+            if self._states.full():
+                self._states.get_nowait()
+            self._states.put_nowait(state)
+
+    async def acknowledged(self, sequence: int) -> None:
+        """Returns when the controller has everything up to `sequence`."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._acknowledged >= sequence)
+
+    def state(self) -> UplinkState:
+        return UplinkState(
+            self._controller, self._connected, self._since, self._problem, self._refused, self._acknowledged
+        )
+
+    # the connection
+
+    async def _stay_connected(self) -> None:
+        backoff = Backoff()
+        while True:
+            began = self._loop.time()
+            self._disconnected(await self._session())
+            if self._loop.time() - began > _HEALTHY_S:
+                backoff.reset()
+            await asyncio.sleep(backoff.next())
+
+    async def _session(self) -> Exception:
+        """One connection, with the identity as it is now on the disk; returns why it ended."""
+        try:
+            bundle = Bundle.read(self._identity)
+            async with (
+                grpc.aio.secure_channel(self._controller, credentials(bundle), OPTIONS) as channel,
+                asyncio.TaskGroup() as tasks,
+            ):
+                stub: AgentServiceAsyncStub = AgentServiceStub(channel)
+                tasks.create_task(self._sync(stub))
+                tasks.create_task(self._push(stub))
+        except (OSError, ValueError) as error:  # the identity file
+            return error
+        except ExceptionGroup as group:
+            return _cause(group)
+        return _Closed()
+
+    def _disconnected(self, error: Exception) -> None:
+        problem = _words(error)
+        if self._connected or problem != self._problem:
+            _log.warning("no connection to the controller", controller=self._controller, why=problem)
+        if self._connected:
+            self._connected, self._since = False, time.time()
+        self._problem = problem
+
+    # policies down, states up
+
+    async def _sync(self, stub: AgentServiceAsyncStub) -> None:
+        call = stub.Sync()
+        self._states = asyncio.Queue(_STATES)
+        await call.write(SyncRequest(hello=self._host.hello()))
+        self._connected, self._since, self._problem = True, time.time(), ""
+        _log.info("connected to the controller", controller=self._controller)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._receive(call))
+            tasks.create_task(self._tell(call))
+
+    async def _receive(self, call: _SyncCall) -> None:
+        async for response in call:
+            self._policy = response.policy
+            self._arrived.set()
+            self.report(_received(response.policy))
+        raise _Closed
+
+    async def _tell(self, call: _SyncCall) -> None:
+        """States as they come, and a sign of life whenever none has come for a while."""
+        while True:
+            try:
+                async with asyncio.timeout(_HEALTH_S):
+                    state = await self._states.get()
+            except TimeoutError:
+                await call.write(SyncRequest(health=self._host.health()))
+            else:
+                await call.write(SyncRequest(policy_state=state))
+
+    async def _apply_policies(self) -> None:
+        """One after the other, also when the connection is lost meanwhile."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            if self._policy:
+                self.report(await self._host.on_policy(self._policy))
+
+    # batches up
+
+    async def _push(self, stub: AgentServiceAsyncStub) -> None:
+        """Streams batches. A refusal or a failing disk leaves the rest of the session alone."""
+        while True:
+            error = await self._push_once(stub)
+            if isinstance(error, Unavailable):
+                _log.error("cannot read the spool", why=str(error))
+                await asyncio.sleep(_DISK_S)
+            elif isinstance(error, grpc.aio.AioRpcError) and error.code() in _REFUSALS:
+                self._refused = _words(error)
+                _log.error("the controller refuses our batches; they are kept", why=self._refused)
+                await asyncio.sleep(_REFUSED_S)
+            else:
+                raise error
+
+    async def _push_once(self, stub: AgentServiceAsyncStub) -> Exception:
+        call = stub.Push()
+        self._newest_ack = 0
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(call))
+                tasks.create_task(self._hear(call))
+                tasks.create_task(self._settle())
+        except ExceptionGroup as group:
+            return _cause(group)
+        finally:
+            call.cancel()
+        return _Closed()
+
+    async def _send(self, call: _PushCall) -> None:
+        """What the spool lets go, in order; more when there is more, or when an acknowledgement has made room."""
+        sent = 0
+        while True:
+            self._pushable.clear()
+            for sealed in await self._on_disk(partial(self._spool.pending, sent)):
+                await call.write(PushRequest(batch=sealed.data))
+                sent = sealed.last_sequence
+            await self._pushable.wait()
+
+    async def _hear(self, call: _PushCall) -> None:
+        async for response in call:
+            self._newest_ack = max(self._newest_ack, response.acknowledged)
+            self._acked.set()
+        raise _Closed
+
+    async def _settle(self) -> None:
+        """Writes acknowledgements down, the newest of those that came meanwhile."""
+        await self._advance()
+        while True:
+            await self._acked.wait()
+            self._acked.clear()
+            await self._on_disk(lambda: self._spool.acknowledge(self._newest_ack))
+            self._refused = ""
+            await self._advance()
+            self._pushable.set()
+
+    async def _advance(self) -> None:
+        statistics = await self._on_disk(self._spool.statistics)
+        async with self._progress:
+            self._acknowledged = statistics.acknowledged
+            self._progress.notify_all()
+
+    async def _on_disk(self, work: Callable[[], _T]) -> _T:
+        """In the uplink's own thread: SQLite may wait for the disk."""
+        return await self._loop.run_in_executor(self._disk, work)
+
+
+def _received(policy: Policy) -> PolicyState:
+    return PolicyState(version=policy.version, state=PolicyState.STATE_RECEIVED, digest=policy.digest)
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """Why a stream ended: a status of gRPC before what followed from it. What is none of it is raised again."""
+    causes = list(_leaves(group))
+    if not all(isinstance(each, _ENDINGS) for each in causes):
+        raise group
+    return next((each for each in causes if isinstance(each, grpc.aio.AioRpcError)), causes[0])
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for each in group.exceptions:
+        if isinstance(each, ExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error) or "the controller closed the connection"
