@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _NS = 1_000_000_000
+_LAST_NS = 2**63 - 2  # 292 years after boot
 _STEP_NS = 500_000_000  # a change of the offset above this is a step, below it is slewing
 
 
@@ -31,8 +32,8 @@ class Clock:
         return self.now_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def boot_ns(self, unix_s: int) -> int:
-        """When an instant is since boot; at least 1, so that one before boot is past."""
-        return max(unix_s * _NS - self.offset_ns(), 1)
+        """When an instant is since boot; at least 1, so that one before boot is past, and before LF_FOREVER."""
+        return min(max(unix_s * _NS - self.offset_ns(), 1), _LAST_NS)
 
     def has_stepped(self) -> bool:
         """Whether the clock was set since the last call that said so."""

@@ -339,8 +339,7 @@ def possible_cpus() -> int:
 def btf_of_locked_struct(name: str, size: int) -> tuple[int, int, int]:
     """BTF of `int -> struct name {struct bpf_spin_lock lock; ...}`: (descriptor, key type id, value type id).
 
-    The kernel demands BTF for socket storage, and finds
-    the lock by its type's name.
+    The kernel demands BTF for socket storage, and finds the lock by its type's name.
     """
     lib = _lib()
     lib.btf__new_empty.restype = _PTR

@@ -57,7 +57,8 @@ def everything(maps: Maps) -> Iterator[Task]:
 
 
 def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0) -> Task:
-    """Adds classes to a thread group; the next thing it does is judged by them. Raises Unavailable if they do not stick.
+    """Adds classes to a thread group; the next thing it does is judged by them. Raises Unavailable if they
+    do not stick.
 
     The kernel may write the entry at the same moment (another cgroup's tags), hence the loop.
     """

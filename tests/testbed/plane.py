@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from tests.testbed.namespace import Namespace
 
 _CLIENT = Path(__file__).with_name("client.py")
 _PYTHON = "/usr/bin/python3"
-_GATE = 'read _ && exec "$@" </dev/null'  # waits until it is tagged, then becomes the program
+_GATE = 'read _ && exec "$@"'  # waits until it is tagged, then becomes the program
 
 Attempt = tuple[str, str, int]  # way, address, port
 
@@ -57,17 +57,22 @@ class Plane:
         assert self.policy is not None
         return self.policy.tags(classes)
 
-    @contextmanager
     def gated(
         self, where: Namespace, argv: Sequence[str | Path], classes: Sequence[str], **options: Any
-    ) -> Iterator[subprocess.Popen[str]]:
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
         """A program that is tagged (unless `classes` is empty) before its first instruction, and runs on entry."""
+        return self.gated_by_mask(where, argv, self.tags(classes) if classes else 0, **options)
+
+    @contextmanager
+    def gated_by_mask(
+        self, where: Namespace, argv: Sequence[str | Path], tags: int, **options: Any
+    ) -> Iterator[subprocess.Popen[str]]:
         command = where.command(["/bin/sh", "-c", _GATE, "gate", *argv], options.pop("cgroup", None))
         defaults = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         process: subprocess.Popen[str] = subprocess.Popen(command, **(defaults | options))
         try:
-            if classes:
-                self.tagger.tag_tree(process.pid, self.tags(classes))
+            if tags:
+                self.tagger.tag_tree(process.pid, tags)
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()

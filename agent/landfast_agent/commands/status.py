@@ -137,8 +137,9 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
         return ["daemon      not running"]
     spool, uplink = daemon["spool"], daemon["uplink"]
     link = "standalone, no controller" if uplink is None else f"{uplink['state']} {uplink['controller']}"
+    up, resident = duration(daemon["uptime_s"]), size(daemon["resident_bytes"])
     return [
-        f"daemon      pid {daemon['pid']}, up {duration(daemon['uptime_s'])}, {size(daemon['resident_bytes'])} resident",
+        f"daemon      pid {daemon['pid']}, up {up}, {resident} resident",
         f"spool       {spool['last_sequence']} events recorded, {spool['waiting']} waiting, {size(spool['bytes'])}",
         f"controller  {link}",
     ]
