@@ -83,13 +83,11 @@ def _decoded(source: bytes, report: Report) -> str:
 
 
 def _explained(error: MarkedYAMLError) -> tuple[int, str, str]:
-    """Line, problem and remedy of a syntax error; what is never closed is told where it was opened."""
-    problem = str(error.problem)
-    never_closed = "end" in problem and error.context_mark
-    mark = error.context_mark if never_closed else error.problem_mark
+    """Line, problem and remedy of a syntax error; what is never closed is found late, and told where it was opened."""
+    problem, context = str(error.problem), f" {error.context}" if error.context else ""
+    mark = error.context_mark if "flow" in context or "quoted" in context else error.problem_mark
     if "'\\t'" in problem:
         return mark.line + 1, "a tab stands where a value or its indentation should begin", "indent with spaces"
-    context = f" {error.context}" if error.context else ""
     return mark.line + 1, f"not YAML: {problem}{context}", "check indentation, quotes and brackets of this line"
 
 
