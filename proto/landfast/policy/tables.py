@@ -76,7 +76,7 @@ def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
 
 
 def _indexed(values: Iterable[tuple[int, bytes]]) -> Entries:
-    return tuple(sorted((INDEX.pack(index), value) for index, value in values))
+    return tuple(sorted((INDEX.pack(index), value) for index, value in values if any(value)))
 
 
 def selectors_of(policy: Policy) -> Automaton:

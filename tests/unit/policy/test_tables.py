@@ -131,18 +131,21 @@ def test_digest_ignores_what_is_the_hosts_own() -> None:
     assert digest_of(maps, b"\x09" * 8 + tables.policy[8:], tables.glob) == tables.digest()
 
 
+def _altered(value: bytes) -> bytes:
+    return bytes([value[0] ^ 0x55]) + value[1:]
+
+
 def test_digest_sees_every_alteration() -> None:
     tables = compile_policy(policy_of(), DIGEST)
     seen = {tables.digest()}
     for name, entries in tables.maps.items():
-        assert entries, name
         for index, (key, value) in enumerate(entries):
-            altered = bytes([value[0] ^ 0x55]) + value[1:]
-            for changed in ([(key, altered)], []):
+            for changed in ([(key, _altered(value))], []):
                 maps = tables.maps | {name: (*entries[:index], *changed, *entries[index + 1 :])}
                 seen.add(digest_of(maps, tables.policy, tables.glob))
-    seen.add(digest_of(tables.maps, tables.policy[:-33] + b"\x01" + tables.policy[-32:], tables.glob))
-    seen.add(digest_of(tables.maps, tables.policy, b"\x01" + tables.glob[1:]))
+    generation, rest = tables.policy[:8], tables.policy[8:]
+    seen.add(digest_of(tables.maps, generation + _altered(rest), tables.glob))
+    seen.add(digest_of(tables.maps, tables.policy, _altered(tables.glob)))
     assert len(seen) == 3 + 2 * sum(map(len, tables.maps.values()))
 
 
