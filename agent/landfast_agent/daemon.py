@@ -10,18 +10,20 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, image, loader, standalone, watch
+from landfast_agent import addresses, cutter, enrol, image, loader, standalone, watch
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
 from landfast_agent.control import Answer, ControlServer, Operation, Peer
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.instance import Instance
+from landfast_agent.link import Link, applied
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
@@ -29,6 +31,10 @@ from landfast_agent.processes import Processes
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
+
+if TYPE_CHECKING:
+    from landfast.v1.agent_pb2 import PolicyState
+    from landfast_agent.uplink import Uplink
 
 _log = structlog.get_logger()
 
@@ -53,7 +59,7 @@ def _lock(instance: Instance) -> int:
 
 
 class Daemon:
-    """One instance at work. `policy` is the file of standalone mode; without it the controller is asked."""
+    """One instance at work. `policy` is the file of standalone mode; an enrolled host asks its controller."""
 
     def __init__(self, instance: Instance, config: Config, policy: Path | None) -> None:
         self._instance, self._config, self._policy = instance, config, policy
@@ -62,15 +68,18 @@ class Daemon:
         self._acts = watch.Acts()
         self._act_now = asyncio.Event()
         self._problem = ""  # with the maps
+        self._changing = asyncio.Lock()  # one change of policy at a time
+        self._enrolment = enrol.read(instance.state)
+        _refuse_both(self._enrolment, policy)
         self._lock_fd = _lock(instance)
         instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._load()
         self._maps = Maps(instance)
         self._spool = Spool(
             instance.state / "spool.sqlite",
-            socket.gethostname(),
+            self._enrolment.host if self._enrolment else socket.gethostname(),
             Limits(backlog=config.spool_bytes, history=config.history_bytes),
-            standalone=policy is not None,
+            standalone=self._enrolment is None,
         )
         store = PolicyStore(instance.state / "policies")
         self._recorder = Recorder(
@@ -79,11 +88,14 @@ class Daemon:
             counters=self._maps.counters,
             executions=Processes(self._maps, command_lines=config.command_lines),
             names=store,
+            on_stored=self._stored,
             on_records=self._watch,
         )
         clock = Clock(instance.state / "clock")
         self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._notify)
         self._clock = clock
+        self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
+        self._uplink: Uplink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _load(self) -> None:
@@ -106,11 +118,14 @@ class Daemon:
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         addresses.synchronise(self._maps)
         self._enforce()
+        self._connect()
         self._recorder.start()
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(work) for work in (self._follow_addresses(), self._act(), self._tick())]
+            works = [self._follow_addresses(), self._act(), self._tick()]
+            works += [self._uplink.run()] if self._uplink else []
+            running = [tasks.create_task(work) for work in works]
             await self._stopping.wait()
             for task in running:
                 task.cancel()
@@ -124,6 +139,22 @@ class Daemon:
         self._enforcer.restore()
         if self._policy is not None:
             self._apply_file(self._policy)
+
+    def _connect(self) -> None:
+        """gRPC is imported only where it is used: it takes memory."""
+        if self._enrolment is not None:
+            from landfast_agent.uplink import Uplink
+
+            identity = enrol.identity_file(self._instance.state)
+            self._uplink = Uplink(self._enrolment.controller, identity, self._spool, self._link)
+        elif self._enforcer.active is None:
+            _log.warning("no policy: enrol this host (landfast-agent enroll), or give a file to run --policy")
+
+    def _stored(self, last: int) -> None:
+        """In the recorder's thread."""
+        if self._uplink:
+            with suppress(RuntimeError):  # the loop is closed: the last rounds of a stop
+                self._uplink.stored(last)
 
     def _apply_file(self, path: Path) -> None:
         active = self._enforcer.active
@@ -187,11 +218,13 @@ class Daemon:
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
-            if self._clock.has_stepped():
+            if self._clock.has_stepped() and self._enforcer.active:
                 self._notify(NoticeKind.NOTICE_KIND_CLOCK_STEPPED, "the clock was set: expiries are computed anew", {})
-                self._enforcer.reinstall()
+                async with self._changing:
+                    await asyncio.to_thread(self._enforcer.reinstall)
             if now >= verify_at:
-                self._verify()
+                async with self._changing:
+                    await asyncio.to_thread(self._verify)
                 verify_at = now + max(_VERIFY_S, _VERIFY_SHARE * (time.monotonic() - now))
             if now >= minute_at:
                 minute_at = now + _MINUTE_S
@@ -208,7 +241,13 @@ class Daemon:
         except Refused as error:
             self._problem = str(error)
             self._notify(NoticeKind.NOTICE_KIND_MAPS_ALTERED, str(error), {})
-            self._enforcer.reinstall()
+            self._report(self._link.altered(str(error)))
+            self._report(applied(self._enforcer.reinstall()))
+
+    def _report(self, state: "PolicyState") -> None:
+        """From any thread."""
+        if self._uplink and self._loop:
+            self._loop.call_soon_threadsafe(self._uplink.report, state)
 
     # the control socket
 
@@ -222,7 +261,9 @@ class Daemon:
 
     async def _status(self, _request: Answer, _peer: Peer) -> Answer:
         spool, recorder = self._spool.statistics(), self._recorder.state()
-        problems = [problem for problem in (self._problem, recorder.problem) if problem]
+        uplink = self._uplink.state() if self._uplink else None
+        problems = [self._problem, recorder.problem]
+        problems += [f"controller: {uplink.problem}", uplink.refused] if uplink and not uplink.connected else []
         return {
             "pid": os.getpid(),
             "uptime_s": time.monotonic() - self._started,
@@ -233,8 +274,8 @@ class Daemon:
                 "bytes": spool.backlog_bytes + spool.history_bytes,
             },
             "recorder": asdict(recorder),
-            "uplink": None,
-            "problems": problems,
+            "uplink": asdict(uplink) if uplink else None,
+            "problems": [problem for problem in problems if problem],
         }
 
     async def _exec(self, request: Answer, peer: Peer) -> Answer:
@@ -261,10 +302,23 @@ class Daemon:
 
     async def _delivered(self, stored: "Future[int]", *, force: bool) -> None:
         try:
-            await asyncio.wait_for(asyncio.wrap_future(stored), 10)
+            async with asyncio.timeout(10):
+                sequence = await asyncio.wrap_future(stored)
+                if self._uplink:
+                    await self._uplink.acknowledged(sequence)
         except (TimeoutError, Unavailable) as error:
             if not force:
-                raise Unavailable(f"the event cannot be stored ({error}): mend that, or use --force") from error
+                raise Unavailable(
+                    f"the event that says so cannot be delivered ({error or 'no answer within 10 s'}): see "
+                    f"`landfast-agent status`, or use --force"
+                ) from error
+
+
+def _refuse_both(enrolment: "enrol.Enrolment | None", policy: Path | None) -> None:
+    if enrolment is not None and policy is not None:
+        raise Refused(
+            f"this host is enrolled at {enrolment.controller}: its policy comes from there; leave out --policy {policy}"
+        )
 
 
 def _strings(value: object) -> list[str]:

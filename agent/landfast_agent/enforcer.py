@@ -101,9 +101,11 @@ class Enforcer:
         self.select()
         return loaded
 
-    def reinstall(self) -> Loaded | None:
+    def reinstall(self) -> Loaded:
         """Writes the active policy anew: after the clock was set, or the maps were altered."""
-        return self._activate(*_prepare(self.active.data)) if self.active else None
+        if self.active is None:
+            raise Refused("no policy is in force: there is nothing to write anew")
+        return self._activate(*_prepare(self.active.data))
 
     def verify(self) -> Loaded:
         """Reads everything back. Raises Refused when the kernel does not hold what was approved."""

@@ -147,6 +147,13 @@ def history(path: Path, after: int = 0) -> Iterator[bytes]:
             yield from (data for _, data in rows)
 
 
+def last_sequence(path: Path) -> int:
+    """The number of the newest event; 0 when there is none."""
+    with closing(_reader(path)) as connection:
+        rows = connection.execute("SELECT next_sequence FROM tip").fetchall()
+    return rows[0][0] - 1 if rows else 0
+
+
 def _reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise Unavailable(f"no spool at {path}: has the agent of this instance run yet?")

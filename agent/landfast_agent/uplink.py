@@ -13,19 +13,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 import structlog
 
 from landfast.channel import OPTIONS, credentials
 from landfast.identity import Bundle
-from landfast.v1.agent_pb2 import Health, Hello, PolicyState, PushRequest, PushResponse, SyncRequest, SyncResponse
-from landfast.v1.agent_pb2_grpc import AgentServiceAsyncStub, AgentServiceStub
+from landfast.v1.agent_pb2 import Health, Hello, PolicyState, PushRequest, SyncRequest
+from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.policy_pb2 import Policy
 from landfast_agent.backoff import Backoff
 from landfast_agent.errors import Unavailable
 from landfast_agent.spool import Spool
+
+if TYPE_CHECKING:
+    from landfast.v1.agent_pb2 import PushResponse, SyncResponse
+    from landfast.v1.agent_pb2_grpc import AgentServiceAsyncStub
+
+    _SyncCall = grpc.aio.StreamStreamCall[SyncRequest, SyncResponse]
+    _PushCall = grpc.aio.StreamStreamCall[PushRequest, PushResponse]
 
 _HEALTH_S = 5.0
 _STATES = 64  # policy states that wait to be sent, the oldest give way: the newest is what counts
@@ -43,8 +50,6 @@ _REFUSALS = (
 _log = structlog.get_logger()
 
 _T = TypeVar("_T")
-_SyncCall = grpc.aio.StreamStreamCall[SyncRequest, SyncResponse]
-_PushCall = grpc.aio.StreamStreamCall[PushRequest, PushResponse]
 
 
 class Host(Protocol):
@@ -161,7 +166,7 @@ class Uplink:
 
     # policies down, states up
 
-    async def _sync(self, stub: AgentServiceAsyncStub) -> None:
+    async def _sync(self, stub: "AgentServiceAsyncStub") -> None:
         call = stub.Sync()
         self._states = asyncio.Queue(_STATES)
         await call.write(SyncRequest(hello=self._host.hello()))
@@ -171,14 +176,14 @@ class Uplink:
             tasks.create_task(self._receive(call))
             tasks.create_task(self._tell(call))
 
-    async def _receive(self, call: _SyncCall) -> None:
+    async def _receive(self, call: "_SyncCall") -> None:
         async for response in call:
             self._policy = response.policy
             self._arrived.set()
             self.report(_received(response.policy))
         raise _Closed
 
-    async def _tell(self, call: _SyncCall) -> None:
+    async def _tell(self, call: "_SyncCall") -> None:
         """States as they come, and a sign of life whenever none has come for a while."""
         while True:
             try:
@@ -199,7 +204,7 @@ class Uplink:
 
     # batches up
 
-    async def _push(self, stub: AgentServiceAsyncStub) -> None:
+    async def _push(self, stub: "AgentServiceAsyncStub") -> None:
         """Streams batches. A refusal or a failing disk leaves the rest of the session alone."""
         while True:
             error = await self._push_once(stub)
@@ -213,7 +218,7 @@ class Uplink:
             else:
                 raise error
 
-    async def _push_once(self, stub: AgentServiceAsyncStub) -> Exception:
+    async def _push_once(self, stub: "AgentServiceAsyncStub") -> Exception:
         call = stub.Push()
         self._newest_ack = 0
         try:
@@ -227,7 +232,7 @@ class Uplink:
             call.cancel()
         return _Closed()
 
-    async def _send(self, call: _PushCall) -> None:
+    async def _send(self, call: "_PushCall") -> None:
         """What the spool lets go, in order; more when there is more, or when an acknowledgement has made room."""
         sent = 0
         while True:
@@ -237,7 +242,7 @@ class Uplink:
                 sent = sealed.last_sequence
             await self._pushable.wait()
 
-    async def _hear(self, call: _PushCall) -> None:
+    async def _hear(self, call: "_PushCall") -> None:
         async for response in call:
             self._newest_ack = max(self._newest_ack, response.acknowledged)
             self._acked.set()

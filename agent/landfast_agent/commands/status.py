@@ -136,7 +136,9 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
     if daemon is None:
         return ["daemon      not running"]
     spool, uplink = daemon["spool"], daemon["uplink"]
-    link = "standalone, no controller" if uplink is None else f"{uplink['state']} {uplink['controller']}"
+    link = "none: standalone"
+    if uplink is not None:
+        link = f"{uplink['controller']} {'connected' if uplink['connected'] else 'not connected'}"
     up, resident = duration(daemon["uptime_s"]), size(daemon["resident_bytes"])
     return [
         f"daemon      pid {daemon['pid']}, up {up}, {resident} resident",

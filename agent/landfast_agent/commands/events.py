@@ -1,0 +1,96 @@
+"""`landfast-agent events`: what this host has recorded."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import click
+
+from landfast import batch, render
+from landfast.batch import BatchView
+from landfast.event import Event
+from landfast.v1.batch_pb2 import Notice
+from landfast.verdict import Verdict
+from landfast_agent.instance import Instance
+from landfast_agent.spool_file import history, last_sequence
+from landfast_agent.words import require_root
+
+_POLL_S = 0.2
+
+Found = tuple[BatchView, int, Event | Notice]
+
+
+def _new(instance: Instance, after: int) -> Iterator[Found]:
+    """Events with a sequence number above `after`."""
+    for data in history(instance.state / "spool.sqlite", after):
+        view = batch.decode(data)
+        yield from ((view, sequence, item) for sequence, item in view if sequence > after)
+
+
+def _tail(instance: Instance, count: int, only_denied: bool) -> list[Found]:
+    """The last `count` events that are wanted (0: all), reading no further back than it takes."""
+    top = last_sequence(instance.state / "spool.sqlite")
+    window = count or top
+    while True:
+        found = [each for each in _new(instance, max(top - window, 0)) if _wanted(each, only_denied)]
+        if len(found) >= count > 0 or window >= top:
+            return found[-count:] if count else found
+        window *= 4
+
+
+def _wanted(found: Found, only_denied: bool) -> bool:
+    item = found[2]
+    denied = isinstance(item, Event) and item.verdict in (Verdict.DENY, Verdict.WOULD_DENY)
+    return denied or not only_denied
+
+
+class _Printer:
+    """Lines with a heading for each day, or JSON."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json, self._day = as_json, ""
+
+    def print(self, found: Found) -> None:
+        view, sequence, item = found
+        if self._as_json:
+            click.echo(json.dumps(render.document(view, sequence, item)))
+            return
+        day = render.day(view, item)
+        if day != self._day:
+            click.echo(f"-- {day} (UTC)")
+            self._day = day
+        click.echo(render.line(view, item))
+
+
+@click.command("events", short_help="Show this host's events.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with the events to come.")
+@click.option(
+    "--last",
+    default=50,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Begin with the last N events; 0: all.",
+)
+@click.option("--denied", is_flag=True, help="Only what was denied, or would have been.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.pass_obj
+def command(instance: Instance, follow: bool, last: int, denied: bool, as_json: bool) -> None:
+    """Shows events of this host in order, from its own spool. Works without the daemon and without the controller.
+
+    \b
+    Examples:
+      landfast-agent events --denied
+      landfast-agent events --follow --json | jq -r .remote
+    """
+    require_root()
+    printer, newest = _Printer(as_json), last_sequence(instance.state / "spool.sqlite")
+    for found in _tail(instance, last, denied):
+        printer.print(found)
+        newest = max(newest, found[1])
+    while follow:
+        time.sleep(_POLL_S)
+        for found in _new(instance, newest):
+            newest = found[1]
+            if _wanted(found, denied):
+                printer.print(found)

@@ -1,0 +1,83 @@
+"""What the controller hears from this host: what is loaded, proved from the kernel's maps, and how it goes."""
+
+import asyncio
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from landfast.v1.agent_pb2 import Health, Hello, PolicyState
+from landfast.v1.policy_pb2 import Policy
+from landfast_agent import loader, tasks
+from landfast_agent.enforcer import Enforcer
+from landfast_agent.errors import AgentError
+from landfast_agent.instance import Instance
+from landfast_agent.recorder import boot_id
+from landfast_agent.slots import Loaded
+
+_STAGES, _PER_STAGE, _LOST = 6, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
+
+
+def _version() -> str:
+    try:
+        return version("landfast")
+    except PackageNotFoundError:
+        return "0"
+
+
+def applied(loaded: Loaded) -> PolicyState:
+    return PolicyState(
+        version=loaded.version,
+        state=PolicyState.STATE_APPLIED,
+        digest=loaded.policy_digest,
+        map_digest=loaded.digest,
+    )
+
+
+class Link:
+    """The daemon as the uplink sees it (`landfast_agent.uplink.Host`). `changing` serialises changes of policy."""
+
+    def __init__(
+        self, instance: Instance, enforcer: Enforcer, changing: asyncio.Lock, waiting_events: Callable[[], int]
+    ) -> None:
+        self._instance, self._enforcer = instance, enforcer
+        self._changing, self._waiting_events = changing, waiting_events
+
+    def hello(self) -> Hello:
+        return Hello(
+            agent_version=_version(),
+            kernel=platform.release(),
+            boot_id=boot_id(),
+            hooks=[state.hook.title for state in loader.inspect(self._instance) if not state.problem],
+            loaded=self.loaded(),
+        )
+
+    def loaded(self) -> PolicyState | None:
+        """The state of the policy in force; None before the first."""
+        if self._enforcer.active is None:
+            return None
+        try:
+            return applied(self._enforcer.verify())
+        except AgentError as error:
+            return self.altered(str(error))
+
+    def altered(self, why: str) -> PolicyState:
+        active = self._enforcer.active
+        held = active.policy.version if active else 0
+        return PolicyState(version=held, state=PolicyState.STATE_ALTERED, reason=why)
+
+    def health(self) -> Health:
+        counters = self._enforcer.maps.counters()
+        return Health(
+            tagged_processes=sum(1 for _ in tasks.everything(self._enforcer.maps)),
+            counters=counters,
+            spooled_events=self._waiting_events(),
+            lost_events=sum(counters[stage * _PER_STAGE + _LOST] for stage in range(_STAGES)),
+        )
+
+    async def on_policy(self, policy: Policy) -> PolicyState:
+        """Loads a policy; what the kernel then holds is read back and reported."""
+        async with self._changing:
+            try:
+                return applied(await asyncio.to_thread(self._enforcer.apply, policy.canonical))
+            except AgentError as error:
+                return PolicyState(version=policy.version, state=PolicyState.STATE_REJECTED, reason=str(error))
