@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from landfast.policy.model import ClassDraft, Draft, Policy, Rule, StalePolicy, UnixPeer
+from landfast.policy.model import ClassDraft, Draft, Policy, Rule, UnixPeer
 from landfast.policy.times import format_time
 
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9 _./@()+;-]*(?<! )|[A-Za-z0-9/.-]+(:[A-Za-z0-9/.-]+)+", re.ASCII)
@@ -37,7 +37,7 @@ def _class(each: ClassDraft) -> Iterator[str]:
     yield f"mode: {each.mode}"
     yield f"loopback: {each.loopback}"
     yield f"forbidden_calls: {each.forbidden_calls}"
-    yield f"on_stale_policy: {StalePolicy.HOLD}"
+    yield f"on_stale_policy: {each.on_stale_policy}"
     yield from _list("select", [[f"{every.kind}: {_scalar(every.pattern)}"] for every in each.select])
     yield from _list("allow", [_rule("to", rule) for rule in each.allow])
     yield from _list("serve", [_rule("from", rule) for rule in each.serve])
