@@ -17,13 +17,15 @@ def _outside(verdict: str) -> Callable[[Entry], bool]:
     return lambda entry: entry.get("verdict") == verdict and entry["remote"] == str(OUTSIDE.ip4)
 
 
+by_operator = _action("POLICY_VERSION", "/olga")
+
 CHAPTERS: Sequence[Chapter] = (
     ("the first policy", _action("POLICY_VERSION")),
     ("the host's enrolment", _action("HOST_ENROLLED")),
     ("refusals outside", _outside("DENY")),
-    ("olga's rule", _action("POLICY_VERSION", "/olga")),
+    ("olga's rule", by_operator),
     ("what it allowed", _outside("ALLOW")),
-    ("its removal by olga", _action("POLICY_VERSION", "/olga")),
+    ("its removal by olga", by_operator),
     ("refusals while the agent was dead", _outside("DENY")),
 )
 
