@@ -1,5 +1,7 @@
 """The policy file: what is read, what is refused where and with which remedy, what is warned of."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 
@@ -245,6 +247,13 @@ def test_nothing_to_warn_of() -> None:
     assert read(FILE, now=NOW).warnings == ()
     assert read(FILE.encode(), now=NOW) == read(b"\xef\xbb\xbf" + FILE.encode(), now=NOW)
     assert read(FILE.replace("\n", "\r\n"), now=NOW) == read(FILE, now=NOW)
+
+
+def test_the_example_of_the_reference_is_valid() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert read(example, now=NOW) == read(write(read(example, now=NOW).draft), now=NOW)
+    assert [each.name for each in draft_of(example).classes] == ["eea-user-data"]
 
 
 def test_expired_rules_are_accepted_and_kept() -> None:
