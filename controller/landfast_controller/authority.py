@@ -73,12 +73,12 @@ class Authority:
         """A client's certificate. It never outlives the authority."""
         return self._sign(holder, key, lifetime, ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
-    def issue_server(self, addresses: Sequence[str]) -> Bundle:
+    def issue_server(self, addresses: Sequence[str], lifetime: timedelta = SERVER_LIFETIME) -> Bundle:
         """A fresh key and certificate for the controller, reachable by `addresses` (DNS names and IP addresses)."""
         key = new_key()
         names = [_general_name(address) for address in dict.fromkeys((SERVER_NAME, *addresses))]
         holder = SpiffeId(self.domain, Role.CONTROLLER)
-        leaf = self._sign(holder, key.public_key(), SERVER_LIFETIME, ExtendedKeyUsageOID.SERVER_AUTH, names)
+        leaf = self._sign(holder, key.public_key(), lifetime, ExtendedKeyUsageOID.SERVER_AUTH, names)
         return Bundle(key_pem(key), leaf.public_bytes(serialization.Encoding.PEM), self.pem)
 
     def _sign(

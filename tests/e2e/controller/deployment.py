@@ -23,7 +23,11 @@ from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
 from landfast_controller.authority import Authority
 from tests.testbed.program import Program
 
-SCRIPTS = Path(sys.executable).parent
+_SCRIPTS = Path(sys.executable).parent
+
+#: The installed commands, as lists of words.
+SERVER: list[str | Path] = [_SCRIPTS / "landfast-controller"]
+CLI: list[str | Path] = [_SCRIPTS / "landfast"]
 
 
 @dataclass
@@ -39,8 +43,7 @@ class Deployment:
     @classmethod
     def make(cls) -> "Deployment":
         directory = Path(tempfile.mkdtemp(prefix="landfast-t-")) / "deployment"
-        init = [SCRIPTS / "landfast-controller", "init", "--dir", directory]
-        subprocess.run(init, check=True, capture_output=True, timeout=30)
+        subprocess.run([*SERVER, "init", "--dir", directory], check=True, capture_output=True, timeout=30)
         return cls(directory)
 
     @property
@@ -50,8 +53,9 @@ class Deployment:
     def start(self) -> "Deployment":
         log = self.directory.parent / f"serve-{len(self.logs)}.log"
         self.logs.append(log)
-        command = [SCRIPTS / "landfast-controller", "serve", "--dir", self.directory, "--listen", self.address]
-        self.program = Program(command, log).ready(lambda: "listening on port" in log.read_text())
+        self.program = Program([*SERVER, "serve", "--dir", self.directory, "--listen", self.address], log).ready(
+            lambda: "listening on port" in log.read_text()
+        )
         self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
         return self
 

@@ -1,5 +1,9 @@
 """Policies as an operator proposes them, through the contract alone."""
 
+from typing import Any
+
+from grpc.aio import AioRpcError
+
 from landfast.policy import canonical, source
 from landfast.policy.model import Policy
 from landfast.policy.succession import succeed
@@ -34,9 +38,7 @@ async def propose(deployment: Deployment, prefix: str) -> PolicyVersion:
     return made.policy_version
 
 
-async def newest(stub: PolicyServiceStub) -> Policy | None:
-    from grpc.aio import AioRpcError
-
+async def newest(stub: Any) -> Policy | None:
     try:
         found = await stub.GetPolicy(GetPolicyRequest())
     except AioRpcError:

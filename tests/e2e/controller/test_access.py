@@ -1,8 +1,10 @@
 """Every role at every method that the server offers."""
 
+from typing import Any
+
 import pytest
 from grpc import StatusCode
-from grpc.aio import AioRpcError
+from grpc.aio import AioRpcError, Channel
 
 from landfast_controller.server import methods
 from tests.e2e.controller.deployment import Deployment
@@ -42,7 +44,7 @@ async def test_a_role_may_call_what_the_table_says_and_nothing_else(deployment: 
     async with deployment.channel(bundle) as channel:
         answers = {}
         for method in _MAY:
-            call = channel.stream_stream(f"/{method}")(timeout=1)
+            call: Any = channel.stream_stream(f"/{method}")(timeout=1)
             answers[method] = await _status(call)
     refused = {method for method, code in answers.items() if code == StatusCode.PERMISSION_DENIED}
     assert refused == {method for method, roles in _MAY.items() if role not in roles}
@@ -50,29 +52,34 @@ async def test_a_role_may_call_what_the_table_says_and_nothing_else(deployment: 
     assert StatusCode.UNKNOWN not in answers.values()
 
 
-async def _status(call: object) -> StatusCode:
+async def _status(call: Any) -> StatusCode:
     """How a call ends that sends one empty message: every kind of method takes it."""
     try:
-        await call.write(b"")  # type: ignore[attr-defined]
-        await call.done_writing()  # type: ignore[attr-defined]
-        async for _ in call:  # type: ignore[attr-defined]
+        await call.write(b"")
+        await call.done_writing()
+        async for _ in call:
             pass
     except AioRpcError as failure:
         return failure.code()
     return StatusCode.OK
 
 
+async def _call(channel: Channel, method: str) -> Any:
+    make: Any = channel.unary_unary(method)
+    return await make(b"")
+
+
 async def test_a_method_that_does_not_exist_is_unimplemented(deployment: Deployment) -> None:
     async with deployment.channel(deployment.approver) as channel:
         with pytest.raises(AioRpcError) as failure:
-            await channel.unary_unary("/landfast.v1.PolicyService/DropEverything")(b"")
+            await _call(channel, "/landfast.v1.PolicyService/DropEverything")
     assert failure.value.code() == StatusCode.UNIMPLEMENTED
 
 
 async def test_a_refusal_names_caller_method_and_remedy(deployment: Deployment) -> None:
     async with deployment.channel(await deployment.identity("auditor", "nosy")) as channel:
         with pytest.raises(AioRpcError) as failure:
-            await channel.unary_unary("/landfast.v1.IdentityService/CreateIdentity")(b"")
+            await _call(channel, "/landfast.v1.IdentityService/CreateIdentity")
     details = failure.value.details() or ""
     assert details.startswith("spiffe://landfast.internal/auditor/nosy may not call CreateIdentity: ")
     assert "approver" in details
