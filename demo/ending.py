@@ -44,7 +44,7 @@ Olga, the operator:
   {config}/olga.toml {controller} {" ".join(setting.cli("allow", "list"))}
   {config}/olga.toml {controller} {" ".join(setting.cli("fleet", "list"))}
 Vera, the auditor:
-  {config}/vera.toml {controller} {" ".join(setting.cli("events", "follow"))}
+  {config}/vera.toml {controller} {" ".join(setting.cli("events", "follow", "--from", "0"))}
 Remove it:
   make demo-down
 """
