@@ -16,7 +16,8 @@ import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, image, loader, standalone, watch
+from landfast_agent import addresses, cutter, enrol, image, loader, memory, watch
+from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
 from landfast_agent.control import Answer, ControlServer, Operation, Peer
@@ -99,10 +100,9 @@ class Daemon:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _load(self) -> None:
-        compiled, cached = image.obtain(self._instance.images)
         begin = time.monotonic()
-        loader.load(compiled, self._instance, self._config.ring_bytes)
-        _log.info("data plane loaded", compiled=not cached, seconds=round(time.monotonic() - begin, 3))
+        in_child(lambda: loader.load(image.obtain(self._instance.images), self._instance, self._config.ring_bytes))
+        _log.info("data plane loaded", seconds=round(time.monotonic() - begin, 3))
 
     def _notify(self, kind: "NoticeKind.ValueType", text: str, fields: dict[str, str]) -> None:
         _log.info(text)
@@ -157,6 +157,8 @@ class Daemon:
                 self._uplink.stored(last)
 
     def _apply_file(self, path: Path) -> None:
+        from landfast_agent import standalone  # YAML takes memory that an enrolled host need not pay
+
         active = self._enforcer.active
         data, warnings = standalone.read(path, active.policy if active else None)
         for warning in warnings:
@@ -214,7 +216,8 @@ class Daemon:
                 addresses.synchronise(self._maps)
 
     async def _tick(self) -> None:
-        verify_at = minute_at = time.monotonic()
+        verify_at = time.monotonic()
+        minute_at = verify_at + _TICK_S
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
@@ -230,6 +233,7 @@ class Daemon:
                 minute_at = now + _MINUTE_S
                 self._clock.keep()
                 self._enforcer.tagger.sweep()
+                memory.give_back()
 
     def _verify(self) -> None:
         """Compares the maps with what was approved; what was altered is reported, and written anew."""

@@ -12,7 +12,7 @@ from landfast.policy.glob import Automaton
 from landfast.policy.model import Policy
 from landfast.policy.tables import Tables, compile_policy, selectors_of
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import selection, slots, tasks
+from landfast_agent import memory, selection, slots, tasks
 from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, BadInput, Refused
 from landfast_agent.lockout import Lockout
@@ -99,6 +99,7 @@ class Enforcer:
             {"version": str(loaded.version), "digest": loaded.policy_digest.hex(), "map_digest": digest},
         )
         self.select()
+        memory.give_back()
         return loaded
 
     def reinstall(self) -> Loaded:

@@ -82,16 +82,16 @@ def _parse(key: str, text: str) -> Image:
     return Image(key, tuple(MapSpec(**m) for m in data["maps"]), programs)
 
 
-def obtain(cache: Path) -> tuple[Image, bool]:
-    """The image for this source and kernel, and whether it came from the directory `cache`."""
+def obtain(cache: Path) -> Image:
+    """The image for this source and kernel, from the directory `cache` if it is there, else compiled and put there."""
     source = source_directory()
     key = _key(source)
     path = cache / f"{key}.json"
     if path.exists():
-        return _parse(key, path.read_text()), True
+        return _parse(key, path.read_text())
     text = _compile(source)
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.rename(path)
-    return _parse(key, text), False
+    return _parse(key, text)

@@ -10,7 +10,7 @@ from typing import Any
 
 from landfast import event
 from landfast.event import Event
-from landfast.policy import canonical, reader
+from landfast.policy import canonical, source
 from landfast.policy.model import Policy
 from landfast.policy.succession import succeed
 from landfast.policy.tables import compile_policy
@@ -38,7 +38,7 @@ class Plane:
 
     def __init__(self, instance: str, ring_bytes: int = 1 << 20) -> None:
         self.instance = Instance(instance)
-        compiled, _ = image.obtain(self.instance.images)
+        compiled = image.obtain(self.instance.images)
         loader.load(compiled, self.instance, ring_bytes)
         self.maps = Maps(self.instance)
         self.clock = Clock(Path("/nonexistent"))
@@ -49,7 +49,7 @@ class Plane:
 
     def apply(self, yaml: str) -> Loaded:
         """Makes a policy file the active policy, as the version after the one before."""
-        self.policy = succeed(reader.read(yaml).draft, self.policy)
+        self.policy = succeed(source.read(yaml).draft, self.policy)
         data = canonical.encode(self.policy)
         return slots.install(self.maps, compile_policy(self.policy, canonical.digest(data)), self.clock)
 

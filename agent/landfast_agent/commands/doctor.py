@@ -66,7 +66,7 @@ def _headers() -> str:
 
 def _loads(instance: Instance) -> str:
     """Loads every program for real, under a name of its own; nothing is attached."""
-    compiled, _ = image.obtain(instance.images)
+    compiled = image.obtain(instance.images)
     loader.probe(compiled)
     return f"{len(compiled.programs)} programs pass the verifier"
 

@@ -5,14 +5,17 @@ import sys
 from pathlib import Path
 
 import click
-import structlog
 
+from landfast_agent import memory
 from landfast_agent.config import read
 from landfast_agent.instance import Instance
 from landfast_agent.words import require_root
 
 
 def _log_to_stderr() -> None:
+    sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would import all of it, 8 MiB, for tracebacks
+    import structlog
+
     renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -44,6 +47,7 @@ def command(instance: Instance, config_file: Path | None, policy: Path | None) -
       landfast-agent run --config /etc/landfast/agent.toml
     """
     require_root()
+    memory.be_frugal()
     config = read(config_file)
     _log_to_stderr()
     from landfast_agent.daemon import Daemon
