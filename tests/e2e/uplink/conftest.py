@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from landfast.v1.agent_pb2 import Health, Hello, PolicyState
 from landfast_agent import enrol
-from landfast_agent.spool import Spool
-from landfast_agent.uplink import Uplink
 from tests.e2e.controller.deployment import Deployment
+from tests.e2e.uplink.hosts import Agent
 
 
 @pytest.fixture(scope="module")
@@ -21,46 +19,6 @@ def deployment() -> Iterator[Deployment]:
         made.remove()
 
 
-class Policies:
-    """A host that notes policies instead of loading them."""
-
-    def __init__(self):
-        self.seen = []
-        self.delay = 0.0
-
-    def hello(self):
-        return Hello(agent_version="0.1.0", kernel="6.18", boot_id="b", hooks=["cgroup/connect4"])
-
-    def health(self):
-        return Health(tagged_processes=23)
-
-    async def on_policy(self, policy):
-        await asyncio.sleep(self.delay)
-        self.seen.append(policy)
-        return PolicyState(
-            version=policy.version, state=PolicyState.STATE_REJECTED, reason="a test", digest=policy.digest
-        )
-
-
-class Agent:
-    """An enrolled host with its spool and uplink."""
-
-    def __init__(self, deployment, directory, name):
-        self.name, self.directory, self.address = name, directory, deployment.address
-        self.spool = Spool(directory / "spool.sqlite", name)
-        self.host = Policies()
-
-    async def __aenter__(self):
-        self.uplink = Uplink(self.address, enrol.identity_file(self.directory), self.spool, self.host)
-        self._task = asyncio.create_task(self.uplink.run())
-        return self
-
-    async def __aexit__(self, *_):
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        self.spool.close()
-
-
 @pytest.fixture
 async def agent(deployment, tmp_path):
     """A host that is enrolled, not yet connected."""
@@ -69,15 +27,3 @@ async def agent(deployment, tmp_path):
     (await deployment.token()).write(token)
     await asyncio.to_thread(enrol.enrol, deployment.address, token, tmp_path / "state", name)
     return Agent(deployment, tmp_path / "state", name)
-
-
-async def until(holds, what, timeout=10.0):
-    """Waits without blocking the loop; seconds it took."""
-    began = asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout(timeout):
-            while not holds():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"waited {timeout} s in vain: {what}") from None
-    return asyncio.get_running_loop().time() - began

@@ -5,17 +5,14 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from landfast import batch as batches
-from landfast.event import Event
 from landfast.v1.agent_pb2 import PolicyState
-from landfast.v1.audit_pb2 import SubscribeRequest
-from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import GetHostRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
 from landfast_agent.spool import IN_FLIGHT
 from landfast_agent.spool_file import Mark
 from tests.e2e.controller.policies import propose
-from tests.e2e.uplink.conftest import until
+from tests.e2e.uplink.hosts import until
+from tests.e2e.uplink.logs import cookies, logged
 from tests.unit.recording.builders import batch, record
 
 
@@ -27,23 +24,6 @@ def append(agent, *drafts):
     last = agent.spool.append(list(drafts), Mark())
     agent.uplink.stored(last)
     return last
-
-
-async def logged(deployment, host):
-    """The host's batches in the controller's log, checked for order."""
-    auditor = await deployment.identity("auditor")
-    async with deployment.channel(auditor) as channel:
-        stream = AuditServiceStub(channel).Subscribe(SubscribeRequest(from_index=0, hosts=[host]))
-        found = [response.batch async for response in stream if response.batch]
-    last, previous = 0, b""
-    for data in found:
-        batches.check_follows(batches.decode(data), last, previous)
-        last, previous = batches.decode(data).last, batches.digest(data)
-    return found
-
-
-def cookies(found):
-    return [item.cookie for data in found for _, item in batches.decode(data) if isinstance(item, Event)]
 
 
 async def host_of(deployment, agent):
