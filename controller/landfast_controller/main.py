@@ -77,6 +77,7 @@ def serve(file: Path | None, directory: Path | None, listen: str | None) -> None
 
 
 async def _serve(settings: "Config") -> None:
+    from landfast_controller.readiness import tell_ready
     from landfast_controller.server import running
 
     stop = asyncio.Event()
@@ -85,6 +86,7 @@ async def _serve(settings: "Config") -> None:
     async with running(settings) as port:
         click.echo(f"listening on port {port}")
         sys.stdout.flush()
+        tell_ready()
         await stop.wait()
 
 
