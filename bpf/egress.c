@@ -138,6 +138,8 @@ int lf_egress(struct __sk_buff *skb)
 	q.tags = sock->tags;
 	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
 	lf_parse(skb, &packet, &q);
+	if (q.local && q.protocol == LF_PROTO_UDP)
+		q.peer_tags = lf_peer_tags(skb, &q, packet.source);
 	if (!packet.reason) {
 		verdict = lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
 		if (verdict) {
@@ -155,7 +157,7 @@ int lf_egress(struct __sk_buff *skb)
 		}
 	} else {
 		q.serving = lf_is_serving(sk, sock, cookie, &q);
-		if (q.local && q.protocol != LF_PROTO_ICMP)
+		if (q.local && q.protocol == LF_PROTO_TCP)
 			q.peer_tags = lf_peer_tags(skb, &q, packet.source);
 		lf_decide(&q, &a);
 		lf_cache(sock, &q, &a);

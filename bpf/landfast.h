@@ -184,7 +184,8 @@ struct lf_sock {
 	__u8 local;
 	__u8 verdict;
 	__u8 serving;
-	__u64 reserved[4];
+	__u64 peer_tags; /* of a local UDP peer: whoever holds the port now is who is asked; a TCP connection stays */
+	__u64 reserved[3];
 };
 
 /* Written by user space once, changed by one 64-bit store: the switch. */

@@ -240,13 +240,13 @@ static __always_inline int lf_sendmsg(struct bpf_sock_addr *ctx, struct lf_quest
 		lf_current(&actor);
 	q->local_port = sk->src_port;
 	q->local = lf_is_own(q->remote);
+	if (q->local)
+		q->peer_tags = lf_peer_tags(ctx, q, NULL);
 	if (lf_cached(sock, q, ctl->generation, bpf_ktime_get_boot_ns()) == LF_ALLOW) {
 		lf_count_at(LF_S_SENDMSG, LF_C_CACHED);
 		return LF_PASS;
 	}
 	q->serving = lf_has_heard(cookie, q);
-	if (q->local)
-		q->peer_tags = lf_peer_tags(ctx, q, NULL);
 	lf_decide(q, &a);
 	if (q->local_port)
 		lf_cache(sock, q, &a);

@@ -57,7 +57,8 @@ static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q,
 	bpf_spin_lock(&sock->lock);
 	if (sock->generation == generation && sock->deadline_ns > now && sock->remote_port == q->remote_port &&
 	    sock->local_port == q->local_port && sock->protocol == q->protocol && sock->local == q->local &&
-	    !(q->tags & ~sock->tags) && lf_same_address(sock->remote, q->remote))
+	    (q->protocol != LF_PROTO_UDP || sock->peer_tags == q->peer_tags) && !(q->tags & ~sock->tags) &&
+	    lf_same_address(sock->remote, q->remote))
 		verdict = sock->verdict;
 	bpf_spin_unlock(&sock->lock);
 	return verdict;
@@ -77,6 +78,7 @@ static __always_inline void lf_cache(struct lf_sock *sock, struct lf_question *q
 		sock->local_port = q->local_port;
 		sock->protocol = q->protocol;
 		sock->local = q->local;
+		sock->peer_tags = q->peer_tags;
 		sock->serving = q->serving;
 		sock->verdict = a->verdict;
 		sock->deadline_ns = a->deadline_ns;

@@ -49,7 +49,8 @@ SOCK = Layout(
     ("local", "B"),
     ("verdict", "B"),
     ("serving", "B"),
-    ("reserved", "32s"),
+    ("peer_tags", "Q"),
+    ("reserved", "24s"),
 )
 GLOB_TAGS = Layout("lf_glob_tags", ("tags", f"{GLOB_BITS}Q"))
 

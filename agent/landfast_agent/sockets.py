@@ -94,7 +94,7 @@ def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool
         origin = SOCK.unpack(old)[3] if old else 0 if accepted else _cookie(copy)
         value = SOCK.pack(
             0, LAYOUT_VERSION, tags | task.tags, origin, task.image, task.tgid, uid,
-            0, 0, bytes(16), 0, 0, 0, 0, 0, 0, bytes(32),
+            0, 0, bytes(16), 0, 0, 0, 0, 0, 0, 0, bytes(24),
         )  # fmt: skip
         libbpf.map_update(fd, key, value, libbpf.BPF_F_LOCK)
     raise Unavailable(f"process {task.tgid}: the tags of a socket do not stick in the map `sockets`")
