@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
@@ -34,6 +35,7 @@ from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
 
 if TYPE_CHECKING:
+    from landfast.policy.model import Policy
     from landfast.v1.agent_pb2 import PolicyState
     from landfast_agent.uplink import Uplink
 
@@ -67,13 +69,15 @@ class Daemon:
         self._started = time.monotonic()
         self._stopping = asyncio.Event()
         self._acts = watch.Acts()
-        self._act_now = asyncio.Event()
+        self._act_now, self._reload_now = asyncio.Event(), asyncio.Event()
         self._problem = ""  # with the maps
         self._changing = asyncio.Lock()  # one change of policy at a time
         self._enrolment = enrol.read(instance.state)
         _refuse_both(self._enrolment, policy)
         self._lock_fd = _lock(instance)
         instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = PolicyStore(instance.state / "policies")
+        self._wanted = self._read_file(store.newest()) if policy else None  # a bad file loads nothing
         self._load()
         self._maps = Maps(instance)
         self._spool = Spool(
@@ -82,7 +86,6 @@ class Daemon:
             Limits(backlog=config.spool_bytes, history=config.history_bytes),
             standalone=self._enrolment is None,
         )
-        store = PolicyStore(instance.state / "policies")
         self._recorder = Recorder(
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
@@ -115,7 +118,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stopping.set)
-        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload_now.set)
         addresses.synchronise(self._maps)
         self._enforce()
         self._connect()
@@ -123,9 +126,9 @@ class Daemon:
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
         async with asyncio.TaskGroup() as tasks:
-            works = [self._follow_addresses(), self._act(), self._tick()]
-            works += [self._uplink.run()] if self._uplink else []
-            running = [tasks.create_task(work) for work in works]
+            works = [self._follow_addresses, self._act, self._reload, self._tick]
+            running = [tasks.create_task(_persist(work)) for work in works]
+            running += [tasks.create_task(self._uplink.run())] if self._uplink else []
             await self._stopping.wait()
             for task in running:
                 task.cancel()
@@ -137,8 +140,8 @@ class Daemon:
     def _enforce(self) -> None:
         """The last good policy first, then what the file says."""
         self._enforcer.restore()
-        if self._policy is not None:
-            self._apply_file(self._policy)
+        if self._wanted is not None:
+            self._enforcer.apply(self._wanted)
 
     def _connect(self) -> None:
         """gRPC is imported only where it is used: it takes memory."""
@@ -156,23 +159,26 @@ class Daemon:
             with suppress(RuntimeError):  # the loop is closed: the last rounds of a stop
                 self._uplink.stored(last)
 
-    def _apply_file(self, path: Path) -> None:
+    def _read_file(self, newest: "tuple[Policy, bytes] | None") -> bytes:
+        """Canonical form of the policy file, as the version after the newest."""
         from landfast_agent import standalone  # YAML takes memory that an enrolled host need not pay
 
-        active = self._enforcer.active
-        data, warnings = standalone.read(path, active.policy if active else None)
+        assert self._policy is not None
+        data, warnings = standalone.read(self._policy, newest[0] if newest else None)
         for warning in warnings:
             _log.warning(warning)
-        self._enforcer.apply(data)
+        return data
 
-    def _reload(self) -> None:
+    async def _reload(self) -> None:
         """SIGHUP: reads the policy file again. A bad one changes nothing."""
-        if self._policy is None:
-            return
-        try:
-            self._apply_file(self._policy)
-        except AgentError as error:
-            _log.error("the policy file was not taken; the old policy stays in force", why=str(error))
+        while True:
+            await self._reload_now.wait()
+            self._reload_now.clear()
+            if self._policy is None:
+                continue
+            async with self._changing:
+                data = await asyncio.to_thread(self._read_file, self._enforcer.store.newest())
+                await asyncio.to_thread(self._enforcer.apply, data)
 
     # work
 
@@ -194,7 +200,7 @@ class Daemon:
             self._act_now.clear()
             acts, self._acts = self._acts, watch.Acts()
             if acts.adopted:
-                self._enforcer.adopted(acts.adopted)
+                await asyncio.to_thread(self._enforcer.adopted, acts.adopted)
             if acts.refused:
                 await self._cut(acts)
 
@@ -289,7 +295,8 @@ class Daemon:
         return {"raw_sockets": [descriptor for _, descriptor in tagged.raw_sockets]}
 
     async def _tag(self, request: Answer, peer: Peer) -> Answer:
-        tagged = self._enforcer.tag_tree(int(request["pid"]), _strings(request["classes"]), peer.uid)
+        pid, classes = int(request["pid"]), _strings(request["classes"])
+        tagged = await asyncio.to_thread(self._enforcer.tag_tree, pid, classes, peer.uid)
         return {
             "processes": [task.tgid for task in tagged.processes],
             "sockets": tagged.sockets,
@@ -329,6 +336,18 @@ def _strings(value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadInput("classes must be a list of names")
     return value
+
+
+async def _persist(work: Callable[[], Awaitable[None]]) -> None:
+    """Runs `work`, which never returns, again after every failure: none of them may end the daemon."""
+    while True:
+        try:
+            await work()
+        except AgentError as error:
+            _log.error(str(error))
+        except Exception:
+            _log.exception("unexpected failure; enforcement goes on", work=work.__name__)
+        await asyncio.sleep(_TICK_S)
 
 
 def _ready() -> None:
