@@ -2,6 +2,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from landfast_controller.readiness import tell_ready
 
 
