@@ -7,7 +7,7 @@ from pathlib import Path
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Policy
-from landfast.policy.numbering import describe
+from landfast.policy.numbering import NumberedRule, line, numbered
 
 _KEPT = 20  # versions, so that rules of recent events can be named
 
@@ -18,6 +18,7 @@ class PolicyStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.policy_of = lru_cache(maxsize=4)(self._policy_of)
+        self._rules_of = lru_cache(maxsize=2)(self._numbered)
 
     def _path(self, version: int) -> Path:
         return self._directory / f"{version}.json"
@@ -66,10 +67,14 @@ class PolicyStore:
         except (OSError, PolicyError):
             return None
 
-    def rule_text(self, version: int, number: int) -> str:
-        """One line about a rule, for events."""
+    def _numbered(self, version: int) -> list[NumberedRule]:
         policy = self.policy_of(version)
-        return describe(policy, number) if policy else f"rule {number} of policy {version}"
+        return list(numbered(policy)) if policy else []
+
+    def rule_text(self, version: int, number: int) -> str:
+        """One line about a rule, for events: thousands of rules may be asked for in a row."""
+        rules = self._rules_of(version)
+        return line(rules[number - 1]) if 0 < number <= len(rules) else f"rule {number} of policy {version}"
 
     def class_names(self, version: int) -> dict[int, str]:
         """Names of data classes by bit, as of a version."""

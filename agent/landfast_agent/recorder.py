@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -251,7 +252,7 @@ class Recorder:
 
 def _notice(kind: "NoticeKind.ValueType", text: str, fields: Mapping[str, str]) -> Notice:
     """A notice of now, with texts that fit into a batch and on a terminal."""
-    cut = {printable(key)[:64]: printable(value)[:256] for key, value in fields.items()}
+    cut = {printable(key)[:64]: printable(value)[:256] for key, value in islice(fields.items(), 16)}
     return Notice(time_ns=time.time_ns(), kind=kind, text=printable(text)[:512], fields=cut)
 
 

@@ -47,8 +47,13 @@ def describe(policy: Policy, number: int) -> str:
     """
     for each in numbered(policy):
         if each.number == number:
-            return f"{each.owner.name} {each.kind} {each.rule}: {each.rule.reason}{_notes(each.rule)}"
+            return line(each)
     return f"rule {number} is not in policy version {policy.version}"
+
+
+def line(each: NumberedRule) -> str:
+    """What `describe` gives, for one rule of `numbered`."""
+    return f"{each.owner.name} {each.kind} {each.rule}: {each.rule.reason}{_notes(each.rule)}"
 
 
 def _notes(rule: Rule | UnixPeer) -> str:
