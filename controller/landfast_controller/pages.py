@@ -7,6 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast_controller import schema
+from landfast_controller.schema import LARGEST_INTEGER
 from landfast_controller.store import Kind
 
 #: Entries of one page, at most 60,000 bytes each.
@@ -45,5 +46,10 @@ async def read(connection: AsyncConnection, start: int, head: int, hosts: Sequen
 
 async def first_since(connection: AsyncConnection, unix_ns: int) -> int | None:
     """Index of the first entry that was stored at `unix_ns` or later; None when there is none yet."""
-    query = select(_t.index).where(_t.received_ns >= unix_ns).order_by(_t.received_ns, _t.index).limit(1)
+    query = (
+        select(_t.index)
+        .where(_t.received_ns >= min(unix_ns, LARGEST_INTEGER))
+        .order_by(_t.received_ns, _t.index)
+        .limit(1)
+    )
     return (await connection.execute(query)).scalar_one_or_none()

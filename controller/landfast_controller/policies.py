@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.v1.policy_pb2 import Policy, PolicyVersion
 from landfast_controller import schema
+from landfast_controller.schema import LARGEST_INTEGER
 
 _table = schema.policies
 
@@ -34,6 +35,7 @@ class Newest:
 async def read(connection: AsyncConnection, version: int) -> PolicyVersion | None:
     """A version; the newest when `version` is 0."""
     query = select(_table).order_by(_table.c.version.desc()).limit(1)
+    version = min(version, LARGEST_INTEGER)
     row = (await connection.execute(query.where(_table.c.version == version) if version else query)).one_or_none()
     return message(row, row.canonical) if row else None
 
@@ -42,6 +44,7 @@ async def history(connection: AsyncConnection, before: int, limit: int) -> list[
     """Versions below `before` (0: all), newest first, without their canonical bytes."""
     columns = [column for column in _table.c if column.name != "canonical"]
     query = select(*columns).order_by(_table.c.version.desc()).limit(limit)
+    before = min(before, LARGEST_INTEGER)
     rows = await connection.execute(query.where(_table.c.version < before) if before else query)
     return [message(row, b"") for row in rows]
 

@@ -10,6 +10,9 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData
 #: Kept in the file as PRAGMA user_version; raised on any change below.
 SCHEMA_VERSION = 1
 
+#: What a column can hold; the contract's integers may be larger.
+LARGEST_INTEGER = 2**63 - 1
+
 metadata = MetaData()
 
 hosts = Table(

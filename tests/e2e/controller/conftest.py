@@ -8,19 +8,26 @@ from tests.e2e.controller.deployment import Deployment
 
 
 @pytest.fixture(scope="session")
-def deployment() -> Iterator[Deployment]:
-    """A running controller. Tests share it, so they take names that nobody else has."""
+def fresh() -> Iterator[Deployment]:
+    """What `init` makes; never run itself."""
     made = Deployment.make()
-    try:
-        yield made.start()
-    finally:
-        made.remove()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
+def deployment(fresh: Deployment) -> Iterator[Deployment]:
+    """A running controller. Tests share it, so they take names that nobody else has."""
+    yield from _running(fresh.copy())
 
 
 @pytest.fixture
-def fragile() -> Iterator[Deployment]:
+def fragile(fresh: Deployment) -> Iterator[Deployment]:
     """A running controller of the test's own, to be killed."""
-    made = Deployment.make()
+    yield from _running(fresh.copy())
+
+
+def _running(made: Deployment) -> Iterator[Deployment]:
     try:
         yield made.start()
     finally:

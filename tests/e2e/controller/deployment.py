@@ -46,6 +46,12 @@ class Deployment:
         subprocess.run([*SERVER, "init", "--dir", directory], check=True, capture_output=True, timeout=30)
         return cls(directory)
 
+    def copy(self) -> "Deployment":
+        """The same deployment as `init` left it, to be run on its own. To be taken before anything runs."""
+        directory = Path(tempfile.mkdtemp(prefix="landfast-t-")) / "deployment"
+        shutil.copytree(self.directory, directory)
+        return Deployment(directory)
+
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"

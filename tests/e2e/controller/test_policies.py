@@ -19,7 +19,7 @@ from landfast.v1.audit_pb2 import ControlAction, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import GetHostRequest, Host
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
-from landfast.v1.policy_pb2 import ListPoliciesRequest, PolicyVersion, ProposePolicyRequest
+from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion, ProposePolicyRequest
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
 from tests.e2e.controller.deployment import Deployment, code_of, details_of
 from tests.e2e.controller.policies import following, newest, propose
@@ -214,6 +214,25 @@ async def test_history_comes_in_pages_newest_first(deployment: Deployment) -> No
     assert versions == [versions[0], versions[0] - 1, versions[0] - 2]
     assert not page[0].policy.canonical
     assert page[0].author == "spiffe://landfast.internal/approver/first-approver"
+
+
+async def test_numbers_beyond_the_database_are_just_not_there(deployment: Deployment) -> None:
+    largest = 2**64 - 1
+    await propose(deployment, "10.11.0.0/24")
+    async with deployment.channel(deployment.approver) as channel:
+        stub = PolicyServiceStub(channel)
+        with pytest.raises(AioRpcError) as failure:
+            await stub.GetPolicy(GetPolicyRequest(version=largest))
+        assert code_of(failure) == StatusCode.NOT_FOUND
+        assert (await stub.ListPolicies(ListPoliciesRequest(before=largest))).policy_versions
+    name = deployment.name("host")
+    async with _agent(deployment, await deployment.enrol(name)) as stream:
+        state = PolicyState(version=largest, state=PolicyState.STATE_APPLIED, map_digest=b"x")
+        await stream.write(SyncRequest(policy_state=state))
+        await stream.done_writing()
+        async for _ in stream:
+            pass
+    assert (await _host(deployment, name)).policy_state == state
 
 
 async def test_a_stream_that_does_not_begin_with_hello_is_refused(deployment: Deployment) -> None:
