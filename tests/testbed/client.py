@@ -1,7 +1,7 @@
-"""A client, run as a program of its own: `python3 client.py JSON` tries each [way, address, port] and prints how it went.
+"""A client, a program of its own: `python3 client.py JSON` tries each [way, address, port] and prints how it went.
 
 A result is "ok", "timeout", or the name of an errno. Imports nothing of the project. With `--wait` it reads a line from
-standard input first.
+standard input first. With `--serve` it goes on to take such lists from standard input, one a line, and says "ready".
 """
 
 import errno
@@ -10,17 +10,19 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from typing import NoReturn
 
 PAYLOAD = b"user data of a European"
 MSG_FASTOPEN = 0x20000000
 TIMEOUT = 0.4
 
 
-def family_of(address):
+def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def tcp(address, port):
+def tcp(address: str, port: int) -> str:
     with socket.socket(family_of(address)) as sock:
         sock.settimeout(TIMEOUT)
         sock.connect((address, port))
@@ -28,21 +30,21 @@ def tcp(address, port):
         return "ok" if sock.recv(100) == PAYLOAD else "no answer"
 
 
-def fastopen(address, port):
+def fastopen(address: str, port: int) -> str:
     with socket.socket(family_of(address)) as sock:
         sock.settimeout(TIMEOUT)
         sock.sendto(PAYLOAD, MSG_FASTOPEN, (address, port))
     return "ok"
 
 
-def udp(address, port):
+def udp(address: str, port: int) -> str:
     with socket.socket(family_of(address), socket.SOCK_DGRAM) as sock:
         sock.settimeout(TIMEOUT)
         sock.sendto(PAYLOAD, (address, port))
         return "ok" if sock.recv(100) == PAYLOAD else "no answer"
 
 
-def udp_connected(address, port):
+def udp_connected(address: str, port: int) -> str:
     with socket.socket(family_of(address), socket.SOCK_DGRAM) as sock:
         sock.settimeout(TIMEOUT)
         sock.connect((address, port))
@@ -50,7 +52,7 @@ def udp_connected(address, port):
         return "ok" if sock.recv(100) == PAYLOAD else "no answer"
 
 
-def ping(address, _port):
+def ping(address: str, _port: int) -> str:
     protocol = socket.IPPROTO_ICMPV6 if ":" in address else socket.IPPROTO_ICMP
     request = b"\x80\0\0\0\0\0\0\1" if ":" in address else b"\x08\0\0\0\0\0\0\1"
     with socket.socket(family_of(address), socket.SOCK_DGRAM, protocol) as sock:
@@ -59,39 +61,39 @@ def ping(address, _port):
         return "ok" if PAYLOAD in sock.recv(100) else "no answer"
 
 
-def raw(_address, _port):
+def raw(_address: str, _port: int) -> str:
     socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
     return "ok"
 
 
-def mptcp(_address, _port):
+def mptcp(_address: str, _port: int) -> str:
     socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
     return "ok"
 
 
-def udplite(_address, _port):
+def udplite(_address: str, _port: int) -> str:
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136).close()
     return "ok"
 
 
-def forked(address, port):
+def forked(address: str, port: int) -> str:
     return in_child(lambda: attempt("tcp", address, port))
 
 
-def forked_twice(address, port):
+def forked_twice(address: str, port: int) -> str:
     return in_child(lambda: in_child(lambda: attempt("tcp", address, port)))
 
 
-def session(address, port):
-    def lead():
+def session(address: str, port: int) -> str:
+    def lead() -> str:
         os.setsid()
         return attempt("tcp", address, port)
 
     return in_child(lead)
 
 
-def setuid(address, port):
-    def become_nobody():
+def setuid(address: str, port: int) -> str:
+    def become_nobody() -> str:
         os.setgid(65534)
         os.setuid(65534)
         return attempt("tcp", address, port)
@@ -99,7 +101,7 @@ def setuid(address, port):
     return in_child(become_nobody)
 
 
-def thread(address, port):
+def thread(address: str, port: int) -> str:
     results = []
     worker = threading.Thread(target=lambda: results.append(attempt("tcp", address, port)))
     worker.start()
@@ -107,36 +109,84 @@ def thread(address, port):
     return results[0]
 
 
-def executed(address, port):
-    return in_child(lambda: execute([["tcp", address, port]]))
+def executed(address: str, port: int) -> str:
+    return in_child(lambda: execute([("tcp", address, port)]))
 
 
-def thread_executes(address, port):
+def thread_executes(address: str, port: int) -> str:
     """execve from a thread that does not lead: the kernel gives it the leader's number."""
 
-    def run():
-        worker = threading.Thread(target=execute, args=([["tcp", address, port]],))
+    def run() -> str:
+        worker = threading.Thread(target=execute, args=([("tcp", address, port)],))
         worker.start()
         worker.join()
+        return "no exec"
 
     return in_child(run)
 
 
-def vforked(address, port):
+def vforked(address: str, port: int) -> str:
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     argv = [sys.executable, "-IS", __file__, json.dumps([["tcp", address, port]])]
     pid = os.posix_spawn(sys.executable, argv, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)])
     os.close(writer)
     os.waitpid(pid, 0)
-    return json.loads(os.read(reader, 1000))[0]
+    return str(json.loads(os.read(reader, 1000))[0])
 
 
-def execute(attempts):
+KEPT: dict[tuple[str, int], socket.socket] = {}
+
+
+def keep(address: str, port: int) -> str:
+    """A connection that stays open for `again`."""
+    KEPT[address, port] = socket.create_connection((address, port), timeout=TIMEOUT)
+    return again(address, port)
+
+
+def keep_udp(address: str, port: int) -> str:
+    KEPT[address, port] = sock = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    sock.settimeout(TIMEOUT)
+    sock.connect((address, port))
+    return again(address, port)
+
+
+def again(address: str, port: int) -> str:
+    """Talks on the connection that was kept."""
+    KEPT[address, port].sendall(PAYLOAD)
+    return "ok" if KEPT[address, port].recv(100) == PAYLOAD else "no answer"
+
+
+def keep_listening(address: str, port: int) -> str:
+    KEPT[address, port] = sock = socket.socket(family_of(address))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, port))
+    sock.listen()
+    return "ok"
+
+
+def accept(address: str, port: int) -> str:
+    """Accepts a connection on the kept listener, and sends what it should not."""
+    KEPT[address, port].settimeout(TIMEOUT)
+    with KEPT[address, port].accept()[0] as sock:
+        sock.sendall(PAYLOAD)
+        sock.settimeout(TIMEOUT)
+        sock.recv(1)
+    return "ok"
+
+
+def join(cgroup: str, _port: int) -> str:
+    """Enters a cgroup, named by its directory."""
+    with open(cgroup + "/cgroup.procs", "w") as procs:
+        procs.write(str(os.getpid()))
+    return "ok"
+
+
+def execute(attempts: list[tuple[str, str, int]]) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-IS", __file__, json.dumps(attempts)])
 
 
-def in_child(work):
+def in_child(work: Callable[[], str]) -> str:
     """What `work` says in a forked child, or what the program that it becomes prints."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -146,19 +196,28 @@ def in_child(work):
         os._exit(0)
     os.close(writer)
     os.waitpid(pid, 0)
-    return json.loads(os.read(reader, 1000))[0]
+    return str(json.loads(os.read(reader, 1000))[0])
 
 
-def attempt(way, address, port):
+def attempt(way: str, address: str, port: int) -> str:
     try:
-        return globals()[way](address, port)
+        return str(globals()[way](address, port))
     except TimeoutError:
         return "timeout"
     except OSError as error:
-        return errno.errorcode.get(error.errno, str(error))
+        return errno.errorcode.get(error.errno or 0, str(error))
 
 
-def main():
+def serve() -> None:
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps([attempt(*each) for each in json.loads(line)]), flush=True)
+
+
+def main() -> None:
+    if sys.argv[1] == "--serve":
+        serve()
+        return
     if sys.argv[1] == "--wait":
         sys.stdin.readline()
     print(json.dumps([attempt(*each) for each in json.loads(sys.argv[-1])]))

@@ -11,7 +11,7 @@ import sys
 KINDS = {6: socket.SOCK_STREAM, 17: socket.SOCK_DGRAM}
 
 
-def refused(protocol, address, port):
+def refused(protocol: int, address: str, port: int) -> int:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, KINDS[protocol]) as sock:
         sock.setblocking(False)
