@@ -7,7 +7,7 @@ a body which can wait for its place in the chain, and `seal` closes it by append
 import hashlib
 import heapq
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
 from google.protobuf.message import DecodeError
@@ -91,10 +91,12 @@ class BatchView:
         return self.message.previous
 
     def __iter__(self) -> Iterator[tuple[int, Event | Notice]]:
-        records = zip(self._offsets(0), event.read_all(self.message.records), strict=False)
-        notices = zip(self._offsets(len(self.message.records) // event.SIZE), self.message.notices, strict=False)
-        for offset, item in heapq.merge(records, notices, key=lambda pair: pair[0]):
-            yield self.first + offset, item
+        records = self._numbered(0, event.read_all(self.message.records))
+        notices = self._numbered(len(self.message.records) // event.SIZE, self.message.notices)
+        yield from heapq.merge(records, notices, key=lambda pair: pair[0])
+
+    def _numbered(self, start: int, items: Iterable[Event | Notice]) -> Iterator[tuple[int, Event | Notice]]:
+        return ((self.first + offset, item) for offset, item in zip(self._offsets(start), items, strict=False))
 
     def _offsets(self, start: int) -> Iterator[int]:
         folded = self.message.folded

@@ -124,13 +124,6 @@ def _comm(raw: bytes) -> str:
 
 def _event(raw: tuple[Any, ...]) -> Event:
     *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, _reserved = raw
-    return Event(
-        *numbers,
-        bool(flags & _LOCAL),
-        bool(flags & _SERVING),
-        remote_port,
-        local_port,
-        ifindex,
-        _comm(comm),
-        address(remote) if numbers[_STAGE] in _STAGES_WITH_REMOTE else None,
-    )
+    rest = remote_port, local_port, ifindex, _comm(comm)
+    destination = address(remote) if numbers[_STAGE] in _STAGES_WITH_REMOTE else None
+    return Event._make((*numbers, bool(flags & _LOCAL), bool(flags & _SERVING), *rest, destination))
