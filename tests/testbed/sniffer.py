@@ -21,6 +21,8 @@ _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
 _BUFFER = 64 << 20  # bytes
 _SYN = 0x02
+_HOP_BY_HOP = 0
+_KERNELS_OWN = {131, 132, 133, 134, 135, 136, 137, 143}  # ICMPv6: MLD (RFC 3810) and neighbour discovery (RFC 4861)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Frame:
     def opens(self) -> bool:
         """Whether it asks for a TCP connection."""
         return bool(self.flags & _SYN)
+
+    @property
+    def is_kernels_own(self) -> bool:
+        """Whether it is what an IPv6 kernel says of itself, unasked, on any link."""
+        at = {socket.IPPROTO_ICMPV6: 0, _HOP_BY_HOP: 8}.get(self.protocol)
+        return at is not None and int.from_bytes(self.payload[at : at + 1]) in _KERNELS_OWN
 
 
 class Sniffer:
@@ -65,7 +73,7 @@ class Sniffer:
         self._settle(settle)
         self._check_complete()
         network = IPv6Network(to) if to and ":" in to else IPv4Network(to) if to else None
-        wanted = [frame for frame in self._frames if frame.size or frame.opens]
+        wanted = [frame for frame in self._frames if (frame.size or frame.opens) and not frame.is_kernels_own]
         return [frame for frame in wanted if network is None or frame.destination in network]
 
     def clear(self, settle: float = 0.1) -> None:
