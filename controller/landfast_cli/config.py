@@ -34,17 +34,22 @@ def read(path: Path) -> Login:
         raise CouldNotError(
             f"{path}: no controller is known; run `landfast login --controller HOST:PORT --identity F` first"
         ) from None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise BadInputError(f"{path}: {error}; run `landfast login` again") from None
 
 
 def write(path: Path, login: Login) -> None:
-    """Replaces the file; JSON's strings are TOML's too."""
+    """Replaces the file."""
     from landfast.identity import write_private
 
-    lines = (f"{name} = {json.dumps(getattr(login, name))}\n" for name in login.__struct_fields__)
+    lines = (f"{name} = {_quoted(getattr(login, name))}\n" for name in login.__struct_fields__)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_private(path, "".join(lines).encode())
     except OSError as error:
         raise CouldNotError(f"{path}: {error.strerror}; name another file with --config or {VARIABLE}") from None
+
+
+def _quoted(text: str) -> str:
+    """A TOML string: as JSON's, except that it may not hold DEL (https://toml.io/en/v1.0.0#string)."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

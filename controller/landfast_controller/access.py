@@ -44,8 +44,8 @@ ROLES: dict[str, frozenset[Role]] = {
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ALL,
 }
 
-#: Refusals are sent in a header; more than this is not sure to arrive.
-_DETAILS_LIMIT = 4000
+#: Bytes of a refusal. It is sent in a header, where a byte may take three and 8 KiB are sure to arrive.
+_DETAILS_LIMIT = 2500
 
 _log = structlog.get_logger()
 
@@ -139,4 +139,5 @@ def _either(roles: Iterable[Role]) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _DETAILS_LIMIT else f"{text[:_DETAILS_LIMIT]} [...]"
+    encoded = text.encode()
+    return text if len(encoded) <= _DETAILS_LIMIT else encoded[:_DETAILS_LIMIT].decode(errors="ignore") + " [...]"

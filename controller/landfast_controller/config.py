@@ -24,7 +24,7 @@ def read(path: Path) -> Config:
     """Raises BadInputError naming the file and what is wrong with it."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=_path)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise BadInputError(f"configuration {path}: {error}; the keys are directory and listen") from None
 
 

@@ -1,6 +1,5 @@
 """The server: everything put together, started and stopped."""
 
-import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +19,7 @@ from landfast.v1.fleet_pb2_grpc import add_FleetServiceServicer_to_server, add_I
 from landfast.v1.policy_pb2_grpc import add_PolicyServiceServicer_to_server
 from landfast_controller import access, policies
 from landfast_controller.authority import Authority
+from landfast_controller.beside import beside
 from landfast_controller.certificate import ServerCertificate
 from landfast_controller.config import Config
 from landfast_controller.deployment import Deployment
@@ -86,17 +86,14 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     server = grpc.aio.server(interceptors=[access.Gate(deployment.roster)], options=_OPTIONS)
     _add_services(server, deployment)
     port = _bind(server, listen, credentials)
-    background = [asyncio.create_task(work) for work in (deployment.ingest.run(), deployment.roster.watch())]
-    await server.start()
-    _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
-    try:
-        yield port
-    finally:
-        await server.stop(_GRACE_S)
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        _log.info("stopped")
+    async with beside(deployment.ingest.run()), beside(deployment.roster.watch()):
+        await server.start()
+        _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
+        try:
+            yield port
+        finally:
+            await server.stop(_GRACE_S)
+    _log.info("stopped")
 
 
 async def _deployment(store: Store, authority: Authority) -> Deployment:

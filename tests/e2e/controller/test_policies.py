@@ -194,6 +194,22 @@ async def test_a_rule_that_has_expired_cannot_be_introduced(deployment: Deployme
     assert "expired" in details
 
 
+async def test_a_very_long_refusal_arrives_shortened(deployment: Deployment) -> None:
+    from msgspec.structs import replace
+
+    async with deployment.channel(deployment.approver) as channel:
+        content = following(await newest(PolicyServiceStub(channel)), "10.12.0.0/24")
+    policy = canonical.decode(content)
+    data_class = policy.classes[0]
+    rule = data_class.allow[0]
+    late = tuple(replace(rule, remote=f"10.12.{n}.0/24", expires=1, reason="größer" * 20) for n in range(200))
+    code, details = await _refused(
+        deployment, canonical.encode(replace(policy, classes=(replace(data_class, allow=late),)))
+    )
+    assert code == StatusCode.INVALID_ARGUMENT
+    assert details.endswith("[...]")
+
+
 @pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * 1001])
 async def test_a_reason_is_one_line(deployment: Deployment, reason: str) -> None:
     async with deployment.channel(deployment.approver) as channel:

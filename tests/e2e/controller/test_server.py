@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from landfast.identity import Bundle, certificate_of
+from landfast.v1.agent_pb2 import Hello, SyncRequest
+from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.audit_pb2 import SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import ListIdentitiesRequest
@@ -77,9 +79,13 @@ def test_serve_takes_a_file_or_a_directory(deployment: Deployment) -> None:
 
 
 async def test_sigterm_ends_open_streams_and_the_server_within_two_seconds(fragile: Deployment) -> None:
-    async with fragile.channel(fragile.approver) as channel:
+    agent = await fragile.enrol("hall")
+    async with fragile.channel(fragile.approver) as channel, fragile.channel(agent) as host:
         stream = AuditServiceStub(channel).Subscribe(SubscribeRequest(follow=True))
         await stream.read()
+        syncs = [AgentServiceStub(host).Sync() for _ in range(20)]
+        for sync in syncs:
+            await sync.write(SyncRequest(hello=Hello()))
         assert fragile.program
         started = time.monotonic()
         fragile.program.process.send_signal(signal.SIGTERM)

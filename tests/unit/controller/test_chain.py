@@ -1,0 +1,41 @@
+import pytest
+
+from landfast import batch
+from landfast_controller.chain import Chain
+from landfast_controller.errors import ConflictError
+from tests.e2e.controller import batches
+
+
+def _chain(last: int = 0, digest: bytes = b"", begun: bool = True) -> Chain:
+    return Chain("hall-1", last, digest, 0, begun)
+
+
+def test_batches_that_follow_extend_it() -> None:
+    chain, source = _chain(begun=False), batches.Chain("hall-1")
+    for last in (5, 10, 15):
+        data = source.batch()
+        assert chain.extend(batch.decode(data), batch.digest(data))
+        assert (chain.last_sequence, chain.last_hash, chain.begun) == (last, batch.digest(data), True)
+
+
+def test_after_an_enrolment_any_batch_begins_it() -> None:
+    chain = _chain(500, b"x" * 32, begun=False)
+    data = batches.Chain("hall-1", first=77, previous=b"y" * 32).batch()
+    assert chain.extend(batch.decode(data), batch.digest(data))
+    assert chain.last_sequence == 81
+
+
+def test_what_is_behind_must_have_been_stored_before() -> None:
+    data = batches.Chain("hall-1", first=6).batch()
+    chain = _chain(10)
+    assert not chain.extend(batch.decode(data), batch.digest(data))
+    assert chain.last_sequence == 10
+
+
+@pytest.mark.parametrize(("first", "events"), [(12, 5), (9, 5), (1, 20)])
+def test_a_gap_and_an_overlap_are_refused_and_change_nothing(first: int, events: int) -> None:
+    data = batches.Chain("hall-1", first=first).batch(events)
+    chain = _chain(10)
+    with pytest.raises(ConflictError, match=f"expected sequence 11, got {first}; .*--host hall-1"):
+        chain.extend(batch.decode(data), batch.digest(data))
+    assert (chain.last_sequence, chain.last_hash) == (10, b"")
