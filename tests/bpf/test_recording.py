@@ -18,7 +18,7 @@ from landfast_agent.processes import Processes
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Spool
-from tests.testbed import Cgroup
+from tests.testbed import Cgroup, eventually
 from tests.testbed.names import owned
 from tests.testbed.plane import Plane
 
@@ -187,7 +187,8 @@ def test_a_full_ring_loses_exactly_what_the_kernel_counts(plane, path):
     decided, submitted, lost = (_grown(plane, before, Stage.CONNECT, counter) for counter in (0, 5, 6))
     assert decided == 1009 == submitted + lost
     assert lost > 500
-    with recording(plane, path):
+    with recording(plane, path) as recorder:
+        eventually(lambda: recorder.state().waiting == 0, "there is room again")
         run(plane, 23)
     assert len(connects(path)) == submitted + 23
     (notice,) = [i for _, i in events(path) if not isinstance(i, Event) and i.kind == NoticeKind.NOTICE_KIND_LOST]
