@@ -92,6 +92,7 @@ static __always_inline void lf_add_timed(struct lf_sum *sum, struct lf_grant *gr
 	set = timed_sets.lookup(&index);
 	if (!set)
 		return;
+#pragma clang loop unroll(disable)
 	for (u32 turn = 0; turn < LF_CLASSES; turn++) {
 		u64 class = open & -open, alive, until;
 		struct lf_instant *instant;
@@ -120,32 +121,61 @@ static __always_inline void lf_add_grant(struct lf_sum *sum, struct lf_grant *gr
 	lf_add_timed(sum, grant, reason);
 }
 
-static __always_inline void lf_add_space(struct lf_sum *sum, struct lf_question *q, u32 space, u16 port, u32 reason)
+/* The port table's grant for a destination; NULL when there is none, or nothing is missing any more. */
+static __always_inline struct lf_grant *lf_port_grant(struct lf_sum *sum, struct lf_dest *dest, u8 protocol, u16 port)
 {
-	struct lf_dest_key dest_key = {.prefixlen = 32 + 128, .space = space};
-	struct lf_port_key port_key = {.prefixlen = 64, .protocol = q->protocol, .port_be = bpf_htons(port)};
+	struct lf_port_key key = {
+		.prefixlen = 64,
+		.ports = dest->ports,
+		.protocol = protocol,
+		.port_be = bpf_htons(port),
+	};
 	u32 slot = sum->slot;
-	struct lf_dest *dest;
-	struct lf_grant *grant;
 	void *trie;
 
-	trie = dests.lookup(&slot);
-	if (!trie)
-		return;
-	__builtin_memcpy(dest_key.address, q->remote, 16);
-	dest = bpf_map_lookup_elem(trie, &dest_key);
+	if (!dest->ports || !(sum->tags & ~sum->allowed))
+		return NULL;
+	trie = ports.lookup(&slot);
+	return trie ? bpf_map_lookup_elem(trie, &key) : NULL;
+}
+
+static __always_inline struct lf_dest *lf_dest(struct lf_sum *sum, u32 space, const u8 *address)
+{
+	struct lf_dest_key key = {.prefixlen = 32 + 128, .space = space};
+	u32 slot = sum->slot;
+	void *trie = dests.lookup(&slot);
+
+	__builtin_memcpy(key.address, address, 16);
+	return trie ? bpf_map_lookup_elem(trie, &key) : NULL;
+}
+
+/* Loops are kept as loops: one copy of the code for both grants, and for both spaces below. */
+static __always_inline void lf_add_space(struct lf_sum *sum, struct lf_question *q, u32 space, u16 port, u32 reason)
+{
+	struct lf_dest *dest = lf_dest(sum, space, q->remote);
+	struct lf_grant *grant = &dest->any;
+
 	if (!dest)
 		return;
-	lf_add_grant(sum, &dest->any, reason);
-	if (!dest->ports || !(sum->tags & ~sum->allowed))
-		return;
-	trie = ports.lookup(&slot);
-	if (!trie)
-		return;
-	port_key.ports = dest->ports;
-	grant = bpf_map_lookup_elem(trie, &port_key);
-	if (grant)
+#pragma clang loop unroll(disable)
+	for (u32 turn = 0; turn < 2 && grant; turn++) {
 		lf_add_grant(sum, grant, reason);
+		grant = turn ? NULL : lf_port_grant(sum, dest, q->protocol, port);
+	}
+}
+
+static __always_inline void lf_add_rules(struct lf_sum *sum, struct lf_question *q)
+{
+#pragma clang loop unroll(disable)
+	for (u32 serving = 0; serving <= q->serving; serving++) {
+		u32 to = q->local ? LF_SPACE_PEER : LF_SPACE_ALLOW;
+		u32 why = q->local ? LF_R_PEER : LF_R_RULE;
+
+		lf_add_space(sum, q, serving ? LF_SPACE_SERVE : to, serving ? q->local_port : q->remote_port,
+		             serving ? LF_R_SERVE : why);
+		if (serving)
+			break;
+	}
 }
 
 static __always_inline u32 lf_denial(struct lf_sum *sum, struct lf_question *q, u64 missing, u64 loaded)
@@ -203,10 +233,7 @@ static __always_inline void lf_decide(struct lf_question *q, struct lf_answer *a
 	sum.slot = policy->generation % LF_SLOTS;
 	if (q->local)
 		lf_add(&sum, policy->loop_allow, 0, LF_R_LOOPBACK);
-	lf_add_space(&sum, q, q->local ? LF_SPACE_PEER : LF_SPACE_ALLOW, q->remote_port,
-	             q->local ? LF_R_PEER : LF_R_RULE);
-	if (q->serving)
-		lf_add_space(&sum, q, LF_SPACE_SERVE, q->local_port, LF_R_SERVE);
+	lf_add_rules(&sum, q);
 	if (q->local && !(q->tags & ~q->peer_tags))
 		lf_add(&sum, ~policy->loop_deny, 0, LF_R_SAME_CLASS);
 

@@ -57,6 +57,9 @@ BPF_TABLE("percpu_array", u32, u64, counters, LF_COUNTER_SLOTS);
 
 BPF_TABLE("percpu_array", u32, struct lf_match, matching, 1);
 
+/* An image being put together: too large for the stack. Names only; a mix-up by preemption harms no verdict. */
+BPF_TABLE("percpu_array", u32, struct lf_image, image_scratch, 1);
+
 BPF_RINGBUF_OUTPUT(events, 1024);
 
 /* What a socket remembers. By hand, since BCC's macro has no clone flag: accepted sockets inherit. */

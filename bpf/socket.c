@@ -114,33 +114,33 @@ static __always_inline u8 lf_has_heard(u64 cookie, struct lf_question *q)
 
 /*
  * An untagged process asks a tagged local server for data. If policy does not let that server answer, its SYN-ACK
- * would be dropped and the client hang: say no here instead. Remote clients cannot be told.
+ * would be dropped and the client hang: ask here whether it could, as that server. Remote clients cannot be told.
  */
-static __always_inline int lf_connect_untagged(struct bpf_sock_addr *ctx, struct lf_question *q, struct lf_actor *actor,
-                                               u8 family)
+static __always_inline void lf_ask_as_server(struct bpf_sock_addr *ctx, struct lf_question *q)
 {
 	struct lf_control *ctl = lf_control();
-	struct lf_question answer = *q;
-	struct lf_answer a = {};
 
 	if (!ctl || !ctl->tagged || q->protocol != LF_PROTO_TCP || !lf_is_own(q->remote))
-		return LF_PASS;
-	answer.tags = lf_peer_tags(ctx, q, NULL);
-	if (!answer.tags)
-		return LF_PASS;
-	answer.local = 1;
-	answer.serving = 1;
-	answer.local_port = q->remote_port;
-	answer.remote_port = 0;
-	lf_decide(&answer, &a);
-	if (a.verdict == LF_ALLOW)
-		return LF_PASS;
-	lf_current(actor);
-	lf_report(LF_S_CONNECT, &answer, &a, actor, bpf_get_socket_cookie(ctx), family, ctx->type, 0);
-	return a.verdict == LF_DENY ? LF_REFUSE : LF_PASS;
+		return;
+	q->tags = lf_peer_tags(ctx, q, NULL);
+	q->local = 1;
+	q->serving = 1;
+	q->local_port = q->remote_port;
+	q->remote_port = 0;
 }
 
-/* connect() and Fast Open. Every call is a decision and an event. */
+static __always_inline void lf_ask_as_client(struct bpf_sock_addr *ctx, struct lf_question *q, struct bpf_sock *sk,
+                                             u64 cookie)
+{
+	q->local = lf_is_own(q->remote);
+	if (q->protocol == LF_PROTO_UDP)
+		q->serving = lf_has_heard(cookie, q);
+	q->local_port = q->serving ? sk->src_port : 0;
+	if (q->local && q->protocol != LF_PROTO_ICMP)
+		q->peer_tags = lf_peer_tags(ctx, q, NULL);
+}
+
+/* connect() and Fast Open. Every call by or on something tagged is a decision and an event. */
 static __always_inline int lf_connect(struct bpf_sock_addr *ctx, struct lf_question *q, u8 family)
 {
 	struct lf_actor actor = {};
@@ -153,31 +153,32 @@ static __always_inline int lf_connect(struct bpf_sock_addr *ctx, struct lf_quest
 	q->remote_port = bpf_ntohs(ctx->user_port);
 	if (!sk)
 		return tags ? LF_REFUSE : LF_PASS;
-	sock = sockets.sk_storage_get(sk, 0, 0);
-	if (!tags && !sock)
-		return lf_connect_untagged(ctx, q, &actor, family);
 	cookie = bpf_get_socket_cookie(ctx);
-	if (!sock)
+	sock = sockets.sk_storage_get(sk, 0, 0);
+	if (!sock && tags) {
 		sock = lf_sock_make(sk, cookie);
-	if (!sock) {
-		lf_forbid(LF_S_CONNECT, LF_R_NO_STORAGE, tags, &actor, sk);
-		return LF_REFUSE;
+		if (!sock) {
+			lf_forbid(LF_S_CONNECT, LF_R_NO_STORAGE, tags, &actor, sk);
+			return LF_REFUSE;
+		}
 	}
-	sock->origin = cookie; /* an accepted socket that connects anew is no longer a server's */
-	q->tags = lf_taint(sock, tags, &actor);
+	if (sock) {
+		sock->origin = cookie; /* an accepted socket that connects anew is no longer a server's */
+		q->tags = lf_taint(sock, tags, &actor);
+	}
+	if (q->tags)
+		lf_ask_as_client(ctx, q, sk, cookie);
+	else
+		lf_ask_as_server(ctx, q);
 	if (!q->tags)
 		return LF_PASS;
 	if (!actor.tgid)
 		lf_current(&actor);
 	if (!q->protocol)
 		return lf_forbid(LF_S_CONNECT, LF_R_FORBIDDEN_PROTOCOL, q->tags, &actor, sk);
-	q->local = lf_is_own(q->remote);
-	if (q->protocol == LF_PROTO_UDP)
-		q->serving = lf_has_heard(cookie, q);
-	q->local_port = q->serving ? sk->src_port : 0;
-	if (q->local && q->protocol != LF_PROTO_ICMP)
-		q->peer_tags = lf_peer_tags(ctx, q, NULL);
 	lf_decide(q, &a);
+	if (!sock && a.verdict == LF_ALLOW)
+		return LF_PASS; /* the server's own packets are recorded, not that somebody may ask */
 	lf_report(LF_S_CONNECT, q, &a, &actor, cookie, family, ctx->type, 0);
 	return a.verdict == LF_DENY ? LF_REFUSE : LF_PASS;
 }

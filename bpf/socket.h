@@ -108,11 +108,14 @@ static __always_inline u64 lf_taint(struct lf_sock *sock, u64 tags, struct lf_ac
 /* The storage of a socket that a tagged task makes or uses. NULL, counted, when there is no memory for it. */
 static __always_inline struct lf_sock *lf_sock_make(struct bpf_sock *sk, u64 cookie)
 {
-	struct lf_sock fresh = {.layout = LF_LAYOUT_VERSION, .origin = cookie};
-	struct lf_sock *sock = sockets.sk_storage_get(sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	struct lf_sock *sock = sockets.sk_storage_get(sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (!sock)
+	if (!sock) {
 		lf_count_failure(LF_F_SOCKET_STORAGE);
+		return NULL;
+	}
+	sock->layout = LF_LAYOUT_VERSION;
+	sock->origin = cookie;
 	return sock;
 }
 

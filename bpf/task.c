@@ -41,21 +41,20 @@ int lf_task_newtask(struct tracepoint__task__task_newtask *args)
 int lf_sched_process_exec(struct tracepoint__sched__sched_process_exec *args)
 {
 	struct lf_actor actor = {};
-	struct lf_image image = {};
+	struct lf_image *image;
 	struct lf_task *task;
 	u64 tags = lf_current_tags(&actor);
 
 	if (!tags)
 		return 0;
 	task = lf_task_of(actor.tgid);
-	if (!task)
+	image = lf_image_begin(actor.tgid, actor.uid, actor.cgroup_id);
+	if (!task || !image)
 		return 0;
-	image.uid = actor.uid;
-	bpf_get_current_comm(image.comm, sizeof(image.comm));
-	TP_DATA_LOC_READ_STR(image.file, filename, sizeof(image.file));
-	task->image = bpf_ktime_get_boot_ns();
-	actor.image = task->image;
-	lf_image_put(actor.image, actor.tgid, actor.cgroup_id, &image);
+	bpf_get_current_comm(image->comm, sizeof(image->comm));
+	TP_DATA_LOC_READ_STR(image->file, filename, sizeof(image->file));
+	actor.image = lf_image_put(image);
+	task->image = actor.image;
 	lf_task_event(LF_R_EXEC, tags, &actor);
 	return 0;
 }
@@ -110,7 +109,7 @@ int lf_cgroup_attach_task(struct tracepoint__cgroup__cgroup_attach_task *args)
 {
 	struct lf_control *ctl = lf_control();
 	struct lf_actor actor = {.tgid = args->pid, .tid = args->pid, .cgroup_id = args->dst_id};
-	struct lf_image image = {};
+	struct lf_image *image;
 	u64 tags;
 
 	if (args->dst_root != LF_CGROUP2_ROOT || !ctl || !ctl->selecting)
@@ -118,7 +117,9 @@ int lf_cgroup_attach_task(struct tracepoint__cgroup__cgroup_attach_task *args)
 	tags = lf_cgroup_tags(args->dst_id);
 	if (!tags)
 		return 0;
-	TP_DATA_LOC_READ_STR(image.comm, comm, sizeof(image.comm));
-	lf_adopt(args->pid, tags, &actor, &image);
+	image = lf_image_begin(args->pid, 0, args->dst_id);
+	if (image)
+		TP_DATA_LOC_READ_STR(image->comm, comm, sizeof(image->comm));
+	lf_adopt(args->pid, tags, &actor, image);
 	return 0;
 }

@@ -52,13 +52,30 @@ static __always_inline u64 lf_cgroup_tags(u64 cgroup_id)
 	return tags ? *tags : 0;
 }
 
-static __always_inline void lf_image_put(u64 image, u32 tgid, u64 cgroup_id, struct lf_image *what)
+/* An empty image of this CPU, to be filled and put. */
+static __always_inline struct lf_image *lf_image_begin(u32 tgid, u32 uid, u64 cgroup_id)
 {
-	what->time_ns = image;
-	what->tgid = tgid;
-	what->cgroup_id = cgroup_id;
-	if (images.update(&image, what))
+	u32 zero = 0;
+	struct lf_image *image = image_scratch.lookup(&zero);
+
+	if (!image)
+		return NULL;
+	__builtin_memset(image, 0, sizeof(*image));
+	image->tgid = tgid;
+	image->uid = uid;
+	image->cgroup_id = cgroup_id;
+	return image;
+}
+
+/* Files the image under the current time, which becomes its key. */
+static __always_inline u64 lf_image_put(struct lf_image *image)
+{
+	u64 key = bpf_ktime_get_boot_ns();
+
+	image->time_ns = key;
+	if (images.update(&key, image))
 		lf_count_failure(LF_F_IMAGE_MAP);
+	return key;
 }
 
 /* A record of the task stage: not a verdict, but what an auditor must know to read verdicts. */
@@ -87,10 +104,9 @@ static __always_inline u64 lf_adopt(u32 tgid, u64 gained, struct lf_actor *actor
 	} else {
 		fresh.tags = gained;
 		fresh.since_ns = bpf_ktime_get_boot_ns();
-		fresh.image = fresh.since_ns;
+		fresh.image = image ? lf_image_put(image) : fresh.since_ns;
 		fresh.cgroup_id = actor->cgroup_id;
 		actor->image = fresh.image;
-		lf_image_put(fresh.image, tgid, actor->cgroup_id, image);
 		if (lf_task_put(tgid, &fresh) && bpf_send_signal(LF_SIGKILL))
 			lf_count_failure(LF_F_SIGNAL);
 	}
@@ -114,7 +130,7 @@ static __always_inline void lf_current(struct lf_actor *actor)
 static __always_inline u64 lf_current_tags(struct lf_actor *actor)
 {
 	struct lf_control *ctl = lf_control();
-	struct lf_image image = {};
+	struct lf_image *image;
 	struct lf_task *task;
 	u64 tags = 0, selected;
 
@@ -130,9 +146,10 @@ static __always_inline u64 lf_current_tags(struct lf_actor *actor)
 	selected = lf_cgroup_tags(actor->cgroup_id);
 	if (!(selected & ~tags))
 		return tags;
-	image.uid = actor->uid;
-	bpf_get_current_comm(image.comm, sizeof(image.comm));
-	return lf_adopt(actor->tgid, selected, actor, &image);
+	image = lf_image_begin(actor->tgid, actor->uid, actor->cgroup_id);
+	if (image)
+		bpf_get_current_comm(image->comm, sizeof(image->comm));
+	return lf_adopt(actor->tgid, selected, actor, image);
 }
 
 #endif
