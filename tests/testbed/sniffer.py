@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from tests.testbed.namespace import Namespace
 
@@ -21,7 +21,6 @@ _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
 _BUFFER = 64 << 20  # bytes
 _SYN = 0x02
-_LINK_LOCAL_MULTICAST = IPv6Network("ff02::/16")
 _HOP_BY_HOP = 0
 _KERNELS_OWN = {131, 132, 133, 134, 135, 136, 137, 143}  # ICMPv6: MLD (RFC 3810) and neighbour discovery (RFC 4861)
 
@@ -39,12 +38,6 @@ class Frame:
     flags: int  # of TCP
     size: int
     payload: bytes
-
-    @property
-    def is_chatter(self) -> bool:
-        """Neighbour discovery and multicast listener reports, which the kernel sends for itself (RFC 4861, 3810)."""
-        to_all = self.destination in _LINK_LOCAL_MULTICAST if self.destination.version == 6 else False
-        return to_all and self.protocol in (socket.IPPROTO_HOPOPTS, socket.IPPROTO_ICMPV6)
 
     @property
     def opens(self) -> bool:
@@ -82,11 +75,6 @@ class Sniffer:
         network = IPv6Network(to) if to and ":" in to else IPv4Network(to) if to else None
         wanted = [frame for frame in self._frames if (frame.size or frame.opens) and not frame.is_kernels_own]
         return [frame for frame in wanted if network is None or frame.destination in network]
-
-    def last(self, to: str, settle: float = 0.1) -> float:
-        """When the last packet of any kind, also a bare acknowledgement, went to the prefix; 0 if none did."""
-        self._settle(settle)
-        return max((frame.time for frame in self._frames if _within(frame, to)), default=0)
 
     def clear(self, settle: float = 0.1) -> None:
         """Forgets what was seen so far."""
@@ -132,10 +120,6 @@ class Sniffer:
         self._stopping.set()
         self._thread.join()
         self._socket.close()
-
-
-def _within(frame: Frame, prefix: str) -> bool:
-    return frame.destination in ip_network(prefix)
 
 
 def _parse(kept: bytes, size: int) -> Frame | None:
