@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from tests.testbed.namespace import Namespace
 
@@ -72,9 +72,13 @@ class Sniffer:
         """Frames with a payload or SYN, to the prefix `to` if given, once `settle` seconds passed without another."""
         self._settle(settle)
         self._check_complete()
-        network = IPv6Network(to) if to and ":" in to else IPv4Network(to) if to else None
         wanted = [frame for frame in self._frames if (frame.size or frame.opens) and not frame.is_kernels_own]
-        return [frame for frame in wanted if network is None or frame.destination in network]
+        return [frame for frame in wanted if to is None or _within(frame, to)]
+
+    def last(self, to: str, settle: float = 0.1) -> float:
+        """When the last packet of any kind, also a bare acknowledgement, went to the prefix; 0 if none did."""
+        self._settle(settle)
+        return max((frame.time for frame in self._frames if _within(frame, to)), default=0)
 
     def clear(self, settle: float = 0.1) -> None:
         """Forgets what was seen so far."""
@@ -120,6 +124,10 @@ class Sniffer:
         self._stopping.set()
         self._thread.join()
         self._socket.close()
+
+
+def _within(frame: Frame, prefix: str) -> bool:
+    return frame.destination in ip_network(prefix)
 
 
 def _parse(kept: bytes, size: int) -> Frame | None:
