@@ -72,7 +72,8 @@ class Recorder:
     ) -> None:
         """`counters` reads the kernel's, `on_stored` is told the last sequence number after each transaction.
 
-        `on_records` sees the records themselves before the ring is released: those of a crash come again.
+        `on_records` sees the records themselves before they are stored: those of a crash, or of a round that could
+        not be stored, come again.
         """
         self._ring, self._spool, self._counters = ring, spool, counters
         self._executions, self._names = executions, names
@@ -201,14 +202,21 @@ class Recorder:
         notices = [notice for notice, _ in waiting] + self._losses(counters)
         if reading.count or notices:
             mark = Mark(self._mark.ring, reading.position, counters)
+            self._show(reading.records)
             last = self._store(reading, notices, mark, clean)
-            self._on_records(reading.records)
             self._ring.release(reading.position)
             self._mark, self._dropped_told = mark, self._dropped
             self._settle(waiting, last)
         self._ring.release(reading.position)
         self._strange += reading.strange
         return reading.count + len(notices)
+
+    def _show(self, records: bytes) -> None:
+        """Whoever acts on records must not be able to keep them from being stored."""
+        try:
+            self._on_records(records)
+        except Exception:
+            _log.exception("records were not acted on")
 
     def _store(self, reading: Reading, notices: list[Notice], mark: Mark, clean: bool) -> int:
         frame = Frame(self._boot_id, self._clock_offset_ns(), mark.counters, mark.position)

@@ -23,9 +23,9 @@ class Known:
         return {0: "eea-user-data"}
 
 
-def recorder(ring, spool, counters=lambda: (0,) * 56, on_stored=lambda _: None):
+def recorder(ring, spool, counters=lambda: (0,) * 56, **options):
     known = Known()
-    return Recorder(ring=ring, spool=spool, counters=counters, executions=known, names=known, on_stored=on_stored)
+    return Recorder(ring=ring, spool=spool, counters=counters, executions=known, names=known, **options)
 
 
 @contextmanager
