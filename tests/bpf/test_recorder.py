@@ -261,7 +261,7 @@ def test_sigkill_at_random_moments_loses_and_doubles_nothing(path, backlog):
         written, done = [0], threading.Event()
         flood = threading.Thread(target=write_steadily, args=(writer, written, done))
         flood.start()
-        for _ in range(6):
+        for _ in range(4):
             released = ring.position
             program = start(ring._fd, path, backlog)
             eventually(lambda before=released: ring.position > before, "it records", 20)
@@ -275,8 +275,8 @@ def test_sigkill_at_random_moments_loses_and_doubles_nothing(path, backlog):
         assert program.returncode == 0
     items = stored(path) if backlog == 0 else sealed_in_order(path)
     assert cookies(items) == list(range(written[0]))
-    assert written[0] > 10_000
-    assert kinds(items).count(K.NOTICE_KIND_GAP) == kinds(items).count(K.NOTICE_KIND_AGENT_STARTED) - 1 >= 3
+    assert written[0] > 5_000
+    assert kinds(items).count(K.NOTICE_KIND_GAP) == kinds(items).count(K.NOTICE_KIND_AGENT_STARTED) - 1 >= 2
 
 
 def sealed_in_order(path):
