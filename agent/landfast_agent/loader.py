@@ -185,13 +185,30 @@ def _attach_or_update(hook: Hook, prog_fd: int, path: Path) -> None:
         os.close(link)
 
 
+def _marker(instance: Instance) -> Path:
+    """A directory with one empty directory, named by the image that is loaded: the bpf file system keeps no files."""
+    return instance.pins / "image"
+
+
+def _unmark(instance: Instance) -> None:
+    if _marker(instance).is_dir():
+        for name in _marker(instance).iterdir():
+            name.rmdir()
+        _marker(instance).rmdir()
+
+
 def load(image: Image, instance: Instance, ring_bytes: int) -> None:
     """Makes the kernel run `image` for this instance; what already runs is replaced in place.
 
-    Raises Unavailable, with nothing detached, when a feature is missing.
+    Does nothing when just this image is loaded and attached, as after a restart of the daemon. Raises Unavailable,
+    with nothing detached, when a feature is missing.
     """
     _require_bpffs()
     _check_layout(instance)
+    marker = _marker(instance) / image.key
+    if marker.is_dir() and is_loaded(instance):
+        return
+    _unmark(instance)
     for directory in ("maps", "programs", "links"):
         (instance.pins / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
     maps = _open_maps(image, instance, ring_bytes)
@@ -201,6 +218,7 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
         for hook in HOOKS:
             _attach_or_update(hook, programs[hook.program], instance.pins / "links" / hook.program)
             _replace_pin(programs[hook.program], instance.pins / "programs" / hook.program)
+        marker.mkdir(parents=True, mode=0o700)
     finally:
         for fd in (*maps.values(), *programs.values()):
             os.close(fd)
@@ -251,6 +269,7 @@ def is_loaded(instance: Instance) -> bool:
 
 def unload(instance: Instance) -> None:
     """Ends enforcement: links first, then programs and maps."""
+    _unmark(instance)
     for directory in ("links", "programs", "maps"):
         path = instance.pins / directory
         if path.is_dir():
