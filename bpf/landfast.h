@@ -17,8 +17,9 @@
 #define LF_TIMED_SETS 4096 /* distinct combinations of (class, expiry instant) of one policy */
 #define LF_GLOB_WORDS 32   /* words of the selector automaton: 32 * 64 pattern characters */
 #define LF_GLOB_BITS  (LF_GLOB_WORDS * 64)
-#define LF_PATH_LEN   256 /* of a cgroup path that selectors are matched against */
-#define LF_FILE_LEN   128 /* of an executable's path in lf_image */
+#define LF_PATH_LEN   256  /* of a cgroup path that selectors are matched against */
+#define LF_FILTER     4096 /* slots of the filter that spares untagged processes a search */
+#define LF_FILE_LEN   128  /* of an executable's path in lf_image */
 
 /* What address a prefix is about. Part of the key, so that one trie holds all three. */
 enum lf_space {

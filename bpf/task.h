@@ -5,11 +5,22 @@
 
 #define LF_SIGKILL 9
 
-/* Where a refused process, or one that was found out late, is reported. */
+/* An array read instead of a search for most of those who carry nothing. */
+static __always_inline bool lf_maybe_tagged(u32 tgid)
+{
+	u32 slot = tgid % LF_FILTER, *set = maybe_tagged.lookup(&slot);
+
+	return set && *set;
+}
+
 static __always_inline struct lf_task *lf_task_of(u32 tgid)
 {
 	struct lf_control *ctl = lf_control();
-	struct lf_task *task = tasks.lookup(&tgid);
+	struct lf_task *task;
+
+	if (!lf_maybe_tagged(tgid))
+		return NULL;
+	task = tasks.lookup(&tgid);
 
 	if (!task && ctl && ctl->reserve_used)
 		task = task_reserve.lookup(&tgid);
@@ -20,7 +31,9 @@ static __always_inline struct lf_task *lf_task_of(u32 tgid)
 static __always_inline int lf_task_put(u32 tgid, struct lf_task *task)
 {
 	struct lf_control *ctl = lf_control();
+	u32 slot = tgid % LF_FILTER, set = 1;
 
+	maybe_tagged.update(&slot, &set); /* first: whoever reads in between searches in vain, which is harmless */
 	if (!tasks.update(&tgid, task))
 		return 0;
 	if (ctl)
@@ -35,6 +48,8 @@ static __always_inline void lf_task_forget(u32 tgid)
 {
 	struct lf_control *ctl = lf_control();
 
+	if (!lf_maybe_tagged(tgid))
+		return;
 	tasks.delete(&tgid);
 	if (ctl && ctl->reserve_used)
 		task_reserve.delete(&tgid);

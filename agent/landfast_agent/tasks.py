@@ -10,6 +10,7 @@ from landfast_agent.layout import BIRTH, IMAGE, TASK
 from landfast_agent.maps import Maps
 
 _BIRTHS = 16384
+_FILTER = 4096  # LF_FILTER
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0) -> Task:
     The kernel may write the entry at the same moment (another cgroup's tags), hence the loop.
     """
     maps.control.set("tagged", 1)
+    libbpf.map_update(maps.fd("maybe_tagged"), _key(tgid % _FILTER), (1).to_bytes(4, "little"))
     for _ in range(100):
         old = get(maps, tgid)
         if old and old.tags & tags == tags:
