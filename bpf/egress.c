@@ -117,34 +117,6 @@ static __always_inline int lf_pass(u8 verdict)
 	return verdict == LF_DENY ? LF_REFUSE : LF_PASS;
 }
 
-/*
- * A socket that a tagged task sends from carries its tags from now on, wherever it came from: inherited, passed over
- * a unix socket, taken by pidfd_getfd. *homeless are the tags if there was no memory to remember them.
- */
-static __always_inline struct lf_sock *lf_taint_by_current(struct bpf_sock *sk, struct lf_sock *sock, u64 cookie,
-                                                           u64 *homeless)
-{
-	struct lf_actor actor = {};
-	struct lf_task *task;
-
-	actor.tgid = bpf_get_current_pid_tgid() >> 32;
-	if (!lf_maybe_tagged(actor.tgid) || !lf_in_process_context())
-		return sock;
-	task = lf_task_of(actor.tgid);
-	if (!task || (sock && !(task->tags & ~sock->tags)))
-		return sock;
-	if (!sock)
-		sock = lf_sock_make(sk, cookie);
-	if (!sock) {
-		*homeless = task->tags;
-		return NULL;
-	}
-	actor.image = task->image;
-	actor.uid = bpf_get_current_uid_gid();
-	lf_taint(sock, task->tags, &actor);
-	return sock;
-}
-
 int lf_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -160,13 +132,7 @@ int lf_egress(struct __sk_buff *skb)
 
 	if (!sk || !ctl || !ctl->tagged)
 		return LF_PASS;
-	cookie = bpf_get_socket_cookie(skb);
-	sock = lf_taint_by_current(sk, sockets.sk_storage_get(sk, 0, 0), cookie, &q.tags);
-	if (q.tags) {
-		lf_refuse_all(&a, q.tags, LF_R_NO_STORAGE);
-		lf_report(LF_S_EGRESS, &q, &a, &actor, cookie, 0, 0, skb->ifindex);
-		return LF_REFUSE;
-	}
+	sock = sockets.sk_storage_get(sk, 0, 0);
 	if (!sock || !sock->tags)
 		return LF_PASS;
 	q.tags = sock->tags;
@@ -181,6 +147,7 @@ int lf_egress(struct __sk_buff *skb)
 			return lf_pass(verdict);
 		}
 	}
+	cookie = bpf_get_socket_cookie(skb);
 	if (packet.reason) {
 		policy = lf_active();
 		lf_refuse_all(&a, q.tags, packet.reason);

@@ -13,7 +13,6 @@
 #include "decide.h"
 #include "glob.h"
 #include "task.h"
-#include "context.h"
 #include "socket.h"
 #include "task.c"
 #include "socket.c"

@@ -39,9 +39,6 @@ BPF_TABLE("hash", u32, struct lf_task, task_reserve, 1024);
 /* Not 0 where a tagged thread group's number may lie: tgid % LF_FILTER. Entries are set, and never cleared. */
 BPF_TABLE("array", u32, u32, maybe_tagged, LF_FILTER);
 
-/* Not 0 while this CPU works off a softirq: then the current task has nothing to do with the packet at hand. */
-BPF_TABLE("percpu_array", u32, u64, serving_softirq, 1);
-
 /* Recent forks of everybody, for `tag`. Losing an entry makes a dead branch of a tree harder to find, no more. */
 BPF_TABLE("lru_hash", u32, struct lf_birth, births, 16384);
 

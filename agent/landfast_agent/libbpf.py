@@ -19,7 +19,7 @@ BPF_NOEXIST = 1
 BPF_F_LOCK = 4
 
 # bpf(2) commands of which libbpf 1.1 has no convenient form
-_ENOENT, _ENOMEM = 2, 12
+_ENOENT, _ENOSPC, _ENOMEM, _EFAULT = 2, 28, 12, 14
 
 
 @cache
@@ -316,11 +316,6 @@ def prog_info(fd: int) -> ProgInfo:
 
 def link_create(prog_fd: int, target_fd: int, attach_type: int) -> int:
     return _call("attach program", "bpf_link_create", prog_fd, target_fd, attach_type, None)
-
-
-def raw_tracepoint_open(name: str, prog_fd: int) -> int:
-    """A link of a program to a raw tracepoint."""
-    return _call(f"attach to raw tracepoint {name}", "bpf_raw_tracepoint_open", name.encode(), prog_fd)
 
 
 def link_update(link_fd: int, prog_fd: int) -> None:

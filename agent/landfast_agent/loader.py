@@ -22,7 +22,6 @@ LICENCE = "Dual BSD/GPL"
 
 _SK_STORAGE, _ARRAY_OF_MAPS = 24, 12
 _TRACEPOINT = 5
-_RAW_TRACEPOINT = 17
 _CGROUP_SKB, _CGROUP_SOCK, _CGROUP_SOCK_ADDR = 8, 9, 18
 
 _INNER = {"dests": "dest_template", "ports": "port_template"}
@@ -30,7 +29,7 @@ _INNER = {"dests": "dest_template", "ports": "port_template"}
 
 @dataclass(frozen=True)
 class Hook:
-    """Where a program is attached: a cgroup attach type, or a tracepoint: `category/name`, a raw one by name alone."""
+    """Where a program is attached: a cgroup attach type, or a tracepoint."""
 
     program: str
     kind: int
@@ -43,8 +42,6 @@ class Hook:
 
 
 HOOKS = (
-    Hook("lf_softirq_entry", _RAW_TRACEPOINT, tracepoint="softirq_entry"),
-    Hook("lf_softirq_exit", _RAW_TRACEPOINT, tracepoint="softirq_exit"),
     Hook("lf_task_newtask", _TRACEPOINT, tracepoint="task/task_newtask"),
     Hook("lf_sched_process_exec", _TRACEPOINT, tracepoint="sched/sched_process_exec"),
     Hook("lf_sched_process_exit", _TRACEPOINT, tracepoint="sched/sched_process_exit"),
@@ -153,8 +150,6 @@ def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
 
 
 def _attach(hook: Hook, prog_fd: int) -> int:
-    if hook.kind == _RAW_TRACEPOINT:
-        return libbpf.raw_tracepoint_open(hook.tracepoint, prog_fd)
     if hook.tracepoint:
         return perf.link_tracepoint(hook.tracepoint, prog_fd)
     cgroup_fd = os.open(cgroups.root(), os.O_RDONLY | os.O_DIRECTORY)
