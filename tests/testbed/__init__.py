@@ -1,6 +1,6 @@
 """The test bed: network namespaces, cgroups, real servers and a sniffer, for the tests and for `make demo`.
 
-Nothing here knows Landfast. Everything that it makes in the kernel bears a name that says which process made it
+Only `plane` knows Landfast. Everything that it makes in the kernel bears a name that says which process made it
 (`names`), so that what a killed run left behind is recognised and removed (`leftovers`), and what a living run still
 uses is not touched.
 """

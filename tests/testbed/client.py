@@ -102,7 +102,7 @@ def setuid(address: str, port: int) -> str:
 
 
 def thread(address: str, port: int) -> str:
-    results = []
+    results: list[str] = []
     worker = threading.Thread(target=lambda: results.append(attempt("tcp", address, port)))
     worker.start()
     worker.join()
