@@ -29,6 +29,9 @@ _SCRIPTS = Path(sys.executable).parent
 SERVER: list[str | Path] = [_SCRIPTS / "landfast-controller"]
 CLI: list[str | Path] = [_SCRIPTS / "landfast"]
 
+#: Seconds that a start may take on a machine that is busy with other tests.
+_START_S = 60
+
 
 @dataclass
 class Deployment:
@@ -59,9 +62,8 @@ class Deployment:
     def start(self) -> "Deployment":
         log = self.directory.parent / f"serve-{len(self.logs)}.log"
         self.logs.append(log)
-        self.program = Program([*SERVER, "serve", "--dir", self.directory, "--listen", self.address], log).ready(
-            lambda: "listening on port" in log.read_text()
-        )
+        serve = [*SERVER, "serve", "--dir", self.directory, "--listen", self.address]
+        self.program = Program(serve, log).ready(lambda: "listening on port" in log.read_text(), _START_S)
         self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
         return self
 
