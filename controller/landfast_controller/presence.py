@@ -26,9 +26,6 @@ class Presence:
     def __init__(self) -> None:
         self._seats: dict[str, Seat] = {}
 
-    def __len__(self) -> int:
-        return len(self._seats)
-
     def of(self, host: str) -> Seat | None:
         return self._seats.get(host)
 
