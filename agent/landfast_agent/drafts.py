@@ -28,7 +28,7 @@ class Names(Protocol):
         """One line about a rule."""
 
     def class_names(self, version: int) -> Mapping[int, str]:
-        """Names by bit; empty for a version that is not known any more."""
+        """Names by bit, of the newest version for 0; empty for a version that is not known any more."""
 
 
 class Executions(Protocol):

@@ -77,6 +77,6 @@ class PolicyStore:
         return line(rules[number - 1]) if 0 < number <= len(rules) else f"rule {number} of policy {version}"
 
     def class_names(self, version: int) -> dict[int, str]:
-        """Names of data classes by bit, as of a version."""
-        policy = self.policy_of(version)
+        """Names of data classes by bit, as of a version; 0, which events without a decision have, is the newest."""
+        policy = self.policy_of(version or next(iter(self.versions()), 0))
         return {bit: name for name, bit in policy.bits().items()} if policy else {}

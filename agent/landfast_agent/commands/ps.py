@@ -68,9 +68,7 @@ def command(instance: Instance, as_json: bool) -> None:
       landfast-agent ps --json | jq '.[] | select(.classes | index("eea-user-data")) | .pid'
     """
     require_root()
-    store = PolicyStore(instance.state / "policies")
-    versions = store.versions()
-    names = store.class_names(versions[0]) if versions else {}
+    names = PolicyStore(instance.state / "policies").class_names(0)
     now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     with Maps(instance) as maps:
         found = [_row(task, names, now_ns) for task in sorted(tasks.everything(maps), key=lambda t: t.tgid)]

@@ -145,7 +145,7 @@ class Batch(_message.Message):
 
     @_builtins.property
     def classes(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
-        """Names of the data classes by bit, as of the newest policy that the records name."""
+        """Names of the data classes by bit, as of the newest policy that the records name, or that the host has."""
 
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleName]:
