@@ -1,10 +1,11 @@
-"""How the host's commands talk: plain tables, durations, sizes, and the demand to be root."""
+"""How the host's commands talk: class names, plain tables, durations, sizes, and the demand to be root."""
 
 import os
 import shutil
+import textwrap
 from collections.abc import Sequence
 
-from landfast_agent.errors import Unavailable
+from landfast_agent.errors import BadInput, Unavailable
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _MIB = 1 << 20
@@ -14,6 +15,14 @@ def require_root() -> None:
     """Raises Unavailable for others: the kernel shows its maps to root only."""
     if os.geteuid() != 0:
         raise Unavailable("this needs root, since the kernel shows its maps to root only: run it with sudo")
+
+
+def class_names(text: str) -> list[str]:
+    """What --class says. Raises BadInput when it names nothing: no class would mean no restriction."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise BadInput("no data class was named: use --class NAME[,NAME]")
+    return names
 
 
 def duration(seconds: float) -> str:
@@ -27,6 +36,12 @@ def duration(seconds: float) -> str:
 def size(count: int) -> str:
     """Bytes as MiB."""
     return f"{count / _MIB:.1f} MiB"
+
+
+def paragraph(text: str, indent: int) -> str:
+    """Wraps to the terminal; the lines after the first begin in column `indent`."""
+    room = shutil.get_terminal_size((80, 24)).columns
+    return textwrap.fill(text, room, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

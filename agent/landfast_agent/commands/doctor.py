@@ -13,7 +13,7 @@ import click
 from landfast_agent import cgroups, image, loader, perf
 from landfast_agent.errors import AgentError
 from landfast_agent.instance import Instance
-from landfast_agent.words import require_root
+from landfast_agent.words import paragraph, require_root
 
 _SYSTEM_PYTHON = "/usr/bin/python3"
 _OLDEST = (5, 15)  # links on tracepoints
@@ -130,5 +130,5 @@ def command(instance: Instance, as_json: bool) -> None:
     else:
         for finding in findings:
             mark = "ok" if finding.ok else "MISSING" if finding.fatal else "note"
-            click.echo(f"{mark:8}{finding.name}: {finding.detail}")
+            click.echo(paragraph(f"{mark:8}{finding.name}: {finding.detail}", 8))
     sys.exit(1 if any(finding.fatal and not finding.ok for finding in findings) else 0)

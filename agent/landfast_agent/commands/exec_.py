@@ -10,6 +10,7 @@ from landfast_agent import capabilities
 from landfast_agent.control import ask
 from landfast_agent.errors import AgentError
 from landfast_agent.instance import Instance
+from landfast_agent.words import class_names
 
 _REFUSED, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
 
@@ -40,17 +41,13 @@ def command(instance: Instance, classes: str, keep_capabilities: bool, argv: tup
       landfast-agent exec --class eea-user-data,billing -- psql -h db.internal
     """
     try:
-        raw = ask(instance, "exec", classes=_split(classes))["raw_sockets"]
+        raw = ask(instance, "exec", classes=class_names(classes))["raw_sockets"]
         _close(raw)
         if not keep_capabilities:
             capabilities.drop()
     except AgentError as error:
         _fail(str(error), _REFUSED)
     _become(argv)
-
-
-def _split(classes: str) -> list[str]:
-    return [name.strip() for name in classes.split(",") if name.strip()]
 
 
 def _close(descriptors: list[int]) -> None:

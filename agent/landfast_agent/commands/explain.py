@@ -21,7 +21,7 @@ from landfast_agent.instance import Instance
 from landfast_agent.kernel_slot import KernelSlot
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
-from landfast_agent.words import require_root
+from landfast_agent.words import class_names, paragraph, require_root
 
 
 def _port(text: str) -> tuple[Protocol, int]:
@@ -50,7 +50,7 @@ def _is_local(address: bytes) -> bool:
 
 def _tags(policy: Policy, classes: str) -> int:
     try:
-        return policy.tags(name.strip() for name in classes.split(",") if name.strip())
+        return policy.tags(class_names(classes))
     except InvalidError as error:
         raise BadInput(str(error)) from error
 
@@ -110,10 +110,11 @@ def command(instance: Instance, destination: str, port: str, classes: str, as_js
 
 
 def _print(policy: Policy, found: Decision, what: str, classes: str, local: bool) -> None:
-    click.echo(f"{found.verdict.name}  {classes} -> {what}  {found.reason.name}  policy {policy.version}")
+    asked = ", ".join(class_names(classes))
+    click.echo(paragraph(f"{found.verdict.name}  {asked} -> {what}  {found.reason.name}  policy {policy.version}", 6))
     for number in found.rules:
-        click.echo(f"  rule {number}: {describe(policy, number)}")
+        click.echo(paragraph(f"  rule {number}: {describe(policy, number)}", 4))
     if found.missing:
-        click.echo(f"  not allowed for: {', '.join(policy.names(found.missing))}")
+        click.echo(paragraph(f"  not allowed for: {', '.join(policy.names(found.missing))}", 4))
     if local and found.missing:
-        click.echo("  this host: only a listener that carries these classes, or a `peers` rule, would do")
+        click.echo("  this host: only a listener with these classes, or a `peers` rule, would do")

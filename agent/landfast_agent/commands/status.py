@@ -15,7 +15,7 @@ from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
-from landfast_agent.words import duration, require_root, size, table
+from landfast_agent.words import duration, paragraph, require_root, size, table
 
 _COUNTERS = ("decided", "allowed", "denied", "would_deny", "cached", "submitted", "lost")
 _PER_STAGE = 8  # LF_COUNTERS
@@ -120,16 +120,18 @@ def _text(found: dict[str, Any]) -> str:
     lines = [
         f"instance    {found['instance']}",
         f"enforcing   {attached} of {len(hooks)} hooks attached, {found['tagged_processes']} processes tagged",
-        f"policy      version {policy['version']}, classes {', '.join(policy.get('classes', [])) or '(none)'}",
+        paragraph(f"policy      version {policy['version']}, classes {_classes(policy)}", 12),
         f"            maps read back: {policy.get('map_digest', '')[:16] or '-'}",
         *_daemon_lines(found["daemon"]),
         "",
         _stage_table(found["counters"]),
     ]
-    lines += (
-        ["", *(f"problem: {problem}" for problem in found["problems"])] if found["problems"] else ["", "no problems"]
-    )
-    return "\n".join(lines)
+    problems = [paragraph(f"problem: {problem}", 9) for problem in found["problems"]]
+    return "\n".join([*lines, "", *(problems or ["no problems"])])
+
+
+def _classes(policy: dict[str, Any]) -> str:
+    return ", ".join(policy.get("classes", [])) or "(none)"
 
 
 def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:

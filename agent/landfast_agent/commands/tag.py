@@ -4,6 +4,7 @@ import click
 
 from landfast_agent.control import ask
 from landfast_agent.instance import Instance
+from landfast_agent.words import class_names
 
 
 @click.command("tag", short_help="Tag a live process tree and its open sockets.")
@@ -21,7 +22,7 @@ def command(instance: Instance, pid: int, classes: str, as_json: bool) -> None:
       landfast-agent tag 4711 --class eea-user-data
       landfast-agent tag "$(pidof ingest)" --class eea-user-data,billing
     """
-    names = [name.strip() for name in classes.split(",") if name.strip()]
+    names = class_names(classes)
     answer = ask(instance, "tag", pid=pid, classes=names)
     if as_json:
         import json
