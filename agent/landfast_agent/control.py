@@ -89,10 +89,9 @@ def _connect(instance: Instance, timeout_s: float) -> socket.socket:
         connection.connect(str(instance.control_socket))
     except OSError as error:
         connection.close()
-        option = "" if instance.name == "default" else f" --instance {instance.name}"
         raise Unavailable(
             f"the agent does not answer at {instance.control_socket} ({error.strerror or error}): "
-            f"start it (systemctl start landfast-agent, or `landfast-agent{option} run`)"
+            f"start it (systemctl start landfast-agent, or `{instance.agent} run`)"
         ) from error
     return connection
 

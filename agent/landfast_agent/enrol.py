@@ -76,7 +76,9 @@ def _read_token(path: Path) -> Bundle:
     try:
         token = Bundle.read(path)
         role = identity.spiffe_id_of(identity.certificate_of(token)).role
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BadInput(f"token {path}: {error.strerror}: give the file of a token to --token-file") from error
+    except ValueError as error:
         raise BadInput(f"token {path}: {error}") from error
     if role != Role.ENROL:
         raise BadInput(f"token {path}: this is an identity of role {role}; make one with `landfast fleet token create`")

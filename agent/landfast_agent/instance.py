@@ -24,6 +24,11 @@ class Instance:
             )
 
     @property
+    def agent(self) -> str:
+        """How the agent of this instance is called on a command line."""
+        return "landfast-agent" if self.name == "default" else f"landfast-agent --instance {self.name}"
+
+    @property
     def pins(self) -> Path:
         """Directory of the bpf file system with `maps/`, `programs/` and `links/`."""
         return Path("/sys/fs/bpf/landfast") / self.name

@@ -40,7 +40,8 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            raise click.UsageError(f"{error.message}: the commands are {', '.join(_COMMANDS)}", ctx) from error
+            known = ", ".join(_COMMANDS)
+            raise click.UsageError(f"{error.message.rstrip('.')}: the commands are {known}", ctx) from error
 
 
 def _instance(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Instance:

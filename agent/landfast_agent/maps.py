@@ -53,7 +53,7 @@ class Maps:
                 raise
             raise Unavailable(
                 f"instance {self._instance.name} is not loaded ({path.parent} does not exist): "
-                f"start it with `landfast-agent run`"
+                f"start it with `{self._instance.agent} run`"
             ) from error
 
     @cached_property
