@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from landfast_agent.instance import Instance
-from tests.testbed import Namespace, Program, owned
+from tests.testbed import Namespace, Program, client, owned
 
+_PYTHON = "/usr/bin/python3"
+_CLIENT = Path(client.__file__)
 _AGENT = Path(sys.executable).parent / "landfast-agent"
 
-POLICY = """\
+#: As long as a name may be.
+LONG = "a-data-class-whose-name-is-long-enough-to-need-a-line-of-its-own"[:63]
+
+POLICY = f"""\
 version: 1
 data_classes:
   eu:
     allow:
-      - {to: 10.20.0.0/16, ports: [tcp/443], reason: replication}
-      - {to: "2001:db8:20::/64", ports: [tcp/443], reason: replication}
+      - {{to: 10.20.0.0/16, ports: [tcp/443], reason: replication}}
+      - {{to: "2001:db8:20::/64", ports: [tcp/443], reason: replication}}
   billing:
     allow:
-      - {to: 10.20.0.10/32, ports: [tcp/443, tcp/5432], reason: ledger}
+      - {{to: 10.20.0.10/32, ports: [tcp/443, tcp/5432], reason: ledger}}
+  {LONG}:
+    mode: audit
 """
 
 #: Seconds that a start may take on a busy machine, where the data plane may have to be compiled.
@@ -58,10 +65,19 @@ class Host:
         assert not done.stderr
         return json.loads(done.stdout)
 
+    def events(self, *words: str) -> list[dict[str, Any]]:
+        """This host's events from its own spool."""
+        done = self.run("events", "--last", "0", "--json", *words)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
     def notices(self, kind: str) -> list[dict[str, Any]]:
-        """This host's events of one kind, from its own spool."""
-        done = self.run("events", "--last", "0", "--json")
-        return [event for event in map(json.loads, done.stdout.splitlines()) if event.get("notice") == kind]
+        return [event for event in self.events() if event.get("notice") == kind]
+
+    def attempt(self, *wanted: tuple[str, str, int], classes: str = "eu") -> list[str]:
+        """How a tagged program fares: the results of tests/testbed/client.py."""
+        done = self.where.run(self.tagged(_PYTHON, "-IS", _CLIENT, json.dumps(wanted), classes=classes))
+        results: list[str] = json.loads(done.stdout)
+        return results
 
     def daemon(self, *words: str | Path) -> Program:
         """Starts `run WORDS...`, without waiting."""

@@ -19,12 +19,6 @@ _CLIENT = Path(client_program.__file__)
 _DEFAULT_SIGNALS = "0000000000000000"
 
 
-def attempts(host: Host, *wanted: tuple[str, str, int]) -> list[str]:
-    done = host.exec(_PYTHON, "-IS", _CLIENT, json.dumps(wanted))
-    answers: list[str] = json.loads(done.stdout)
-    return answers
-
-
 def status_of_self(host: Host, *options: str, prefix: tuple[str, ...] = ()) -> dict[str, str]:
     """/proc/self/status of a command that `exec` has become."""
     command = [*prefix, *host.tagged("cat", "/proc/self/status", options=options)]
@@ -116,14 +110,13 @@ def test_tags_are_there_before_the_first_instruction(host: Host, servers: Networ
         done = host.exec("curl", "-sS", "--max-time", "5", f"http://{OUTSIDE.ip4}:443/")
         assert done.returncode == 7  # curl(1): failed to connect
         assert sniffer.frames() == []
-    assert attempts(host, ("tcp", str(OUTSIDE.ip4), 443), ("tcp", str(DATA_CENTRE.ip4), 443)) == ["EPERM", "ok"]
+    assert host.attempt(("tcp", str(OUTSIDE.ip4), 443), ("tcp", str(DATA_CENTRE.ip4), 443)) == ["EPERM", "ok"]
 
 
 def test_several_classes_are_carried_together(host: Host) -> None:
-    wanted = json.dumps([("tcp", str(DATA_CENTRE.ip4), port) for port in (443, 5432)])
-    both = host.where.run(host.tagged(_PYTHON, "-IS", _CLIENT, wanted, classes="eu,billing"))
-    one = host.where.run(host.tagged(_PYTHON, "-IS", _CLIENT, wanted, classes="billing"))
-    assert (json.loads(both.stdout), json.loads(one.stdout)) == (["ok", "EPERM"], ["ok", "ok"])
+    wanted = [("tcp", str(DATA_CENTRE.ip4), port) for port in (443, 5432)]
+    assert host.attempt(*wanted, classes="eu,billing") == ["ok", "EPERM"]
+    assert host.attempt(*wanted, classes="billing") == ["ok", "ok"]
 
 
 def test_a_tagged_program_gains_classes_by_exec_and_never_drops_one(host: Host) -> None:
