@@ -45,6 +45,7 @@ _TICK_S = 1.0
 _VERIFY_S = 5.0  # at least this long between two dumps of the maps
 _VERIFY_SHARE = 200  # and this many times as long as a dump takes
 _MINUTE_S = 60.0
+_DELIVERY_S, _FORCED_S = 10.0, 2.0  # for the event that enforcement ends, without and with --force
 
 
 def _lock(instance: Instance) -> int:
@@ -307,20 +308,25 @@ class Daemon:
         reason = str(request["reason"])
         fields = {"reason": reason, "uid": str(peer.uid)}
         stored = self._recorder.note(NoticeKind.NOTICE_KIND_UNLOADED, f"enforcement removed: {reason}", fields)
-        await self._delivered(stored, force=bool(request["force"]))
+        try:
+            await self._delivered(stored, force=bool(request["force"]))
+        except Unavailable as error:
+            self._notify(NoticeKind.NOTICE_KIND_UNLOAD_REFUSED, f"enforcement goes on: {error}", fields)
+            raise
         asyncio.get_running_loop().call_later(0.1, self._stopping.set)
         return {}
 
     async def _delivered(self, stored: "Future[int]", *, force: bool) -> None:
+        limit_s = _FORCED_S if force else _DELIVERY_S
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(limit_s):
                 sequence = await asyncio.wrap_future(stored)
                 if self._uplink:
                     await self._uplink.acknowledged(sequence)
         except (TimeoutError, Unavailable) as error:
             if not force:
                 raise Unavailable(
-                    f"the event that says so cannot be delivered ({error or 'no answer within 10 s'}): see "
+                    f"the event that says so cannot be delivered ({error or f'no answer within {limit_s:g} s'}): see "
                     f"`landfast-agent status`, or use --force"
                 ) from error
 
