@@ -4,9 +4,10 @@ from landfast import batch as batches
 from landfast.event import Event
 from landfast.v1.audit_pb2 import SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
+from tests.e2e.controller.deployment import Deployment
 
 
-async def logged(deployment, host):
+async def logged(deployment: Deployment, host: str) -> list[bytes]:
     """The host's batches in the controller's log, checked for order."""
     auditor = await deployment.identity("auditor")
     async with deployment.channel(auditor) as channel:
@@ -19,5 +20,5 @@ async def logged(deployment, host):
     return found
 
 
-def cookies(found):
+def cookies(found: list[bytes]) -> list[int]:
     return [item.cookie for data in found for _, item in batches.decode(data) if isinstance(item, Event)]
