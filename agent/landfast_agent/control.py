@@ -9,8 +9,9 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from landfast_agent.instance import Instance
 
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
 _MAX_LINE = 1 << 16
+_PER_USER = 64  # connections at a time; root is not counted. Nobody may use up the daemon's descriptors.
 _ERRORS: dict[int, type[AgentError]] = {1: Refused, 2: BadInput, 3: Unavailable}
 
 Answer = dict[str, Any]
@@ -52,6 +54,7 @@ class ControlServer:
     def __init__(self, instance: Instance, operations: Mapping[str, Operation]) -> None:
         self._path = instance.control_socket
         self._operations = operations
+        self._connected: Counter[int] = Counter()  # by user id
 
     async def start(self) -> asyncio.Server:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -64,10 +67,23 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
             async with asyncio.timeout(60):
-                answer = await self._answer(await reader.readuntil(), _peer(writer))
-                writer.write(json.dumps(answer).encode() + b"\n")
-                await writer.drain()
+                peer = _peer(writer)
+                with self._counted(peer) as too_many:
+                    answer = too_many or await self._answer(await reader.readuntil(), peer)
+                    writer.write(json.dumps(answer).encode() + b"\n")
+                    await writer.drain()
         writer.close()
+
+    @contextmanager
+    def _counted(self, peer: Peer) -> Iterator[Answer]:
+        """Yields an answer to give instead when the user has too many connections, else an empty one."""
+        self._connected[peer.uid] += 1
+        try:
+            many = peer.uid != 0 and self._connected[peer.uid] > _PER_USER
+            error = f"user {peer.uid} has {_PER_USER} connections to the agent already: close some, or try again"
+            yield {"error": error, "status": Unavailable.status} if many else {}
+        finally:
+            self._connected[peer.uid] -= 1
 
     async def _answer(self, line: bytes, peer: Peer) -> Answer:
         try:
@@ -100,7 +116,8 @@ def ask(instance: Instance, operation: str, timeout_s: float = 30, **fields: obj
     """Asks the daemon. Raises what the operation raised there, or Unavailable when nobody answers."""
     with _connect(instance, timeout_s) as connection, connection.makefile("rb") as reader:
         try:
-            connection.sendall(json.dumps({"operation": operation, **fields}).encode() + b"\n")
+            with suppress(BrokenPipeError):  # it has answered without reading, and says why
+                connection.sendall(json.dumps({"operation": operation, **fields}).encode() + b"\n")
             line = reader.readline()
         except OSError as error:
             raise Unavailable(f"the agent did not answer within {timeout_s:g} s: see its log") from error

@@ -207,3 +207,17 @@ def test_without_a_daemon_nothing_is_started(fresh: Host, tmp_path: Path) -> Non
     assert done.returncode == 125
     assert not (tmp_path / "started").exists()
     assert f"landfast-agent --instance {fresh.instance.name} run" in done.stderr
+
+
+def test_one_user_cannot_keep_the_agent_from_the_others(host: Host, tmp_path: Path) -> None:
+    flood = "import socket, sys, time; kept = [socket.socket(1) for _ in range(900)]\n"
+    flood += f"for each in kept: each.connect({str(host.instance.control_socket)!r})\nprint('ready', flush=True)\n"
+    flood += "time.sleep(100)"
+    nobody, other = (("setpriv", f"--reuid={uid}", "--clear-groups") for uid in (65534, 65533))
+    with Program([*nobody, _PYTHON, "-ISc", flood], tmp_path / "log") as program:
+        program.ready(lambda: "ready" in program.output)
+        assert host.json("status")["daemon"]
+        assert host.where.run([*other, *host.tagged("true")]).returncode == 0
+        refused = host.where.run([*nobody, *host.tagged("true")])
+        assert (refused.returncode, "user 65534 has 64 connections" in refused.stderr) == (125, True)
+    eventually(lambda: host.where.run([*nobody, *host.tagged("true")]).returncode == 0, "the others are closed")
