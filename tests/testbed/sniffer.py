@@ -19,6 +19,9 @@ _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("qq")
+_ROOM = socket.CMSG_SPACE(_TIMESPEC.size)
 _BUFFER = 64 << 20  # bytes
 _SYN = 0x02
 _HOP_BY_HOP = 0
@@ -29,7 +32,7 @@ _KERNELS_OWN = {131, 132, 133, 134, 135, 136, 137, 143}  # ICMPv6: MLD (RFC 3810
 class Frame:
     """One IP packet as it arrived. `size` is the payload's length on the wire, `payload` at most its first bytes."""
 
-    time: float  # seconds, time.monotonic()
+    time: float  # seconds, time.monotonic(), by the kernel: however late it was read
     source: IPv4Address | IPv6Address
     destination: IPv4Address | IPv6Address
     protocol: int
@@ -61,6 +64,7 @@ class Sniffer:
         """`snap` is the number of bytes kept of each frame."""
         self._socket = where.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind((interface, _ETH_P_ALL))
         self._socket.settimeout(0.05)
         self._snap = snap
@@ -105,14 +109,14 @@ class Sniffer:
         buffer = bytearray(self._snap)
         while not self._stopping.is_set():
             try:
-                size, _, _, address = self._socket.recvmsg_into([buffer], 0, socket.MSG_TRUNC)
+                size, said, _, address = self._socket.recvmsg_into([buffer], _ROOM, socket.MSG_TRUNC)
             except TimeoutError:
                 continue
             if address[2] != _PACKET_OUTGOING:
-                self._record(bytes(buffer[: min(size, self._snap)]), size)
+                self._record(bytes(buffer[: min(size, self._snap)]), size, _monotonic(said[0][2]))
 
-    def _record(self, kept: bytes, size: int) -> None:
-        frame = _parse(kept, size)
+    def _record(self, kept: bytes, size: int, when: float) -> None:
+        frame = _parse(kept, size, when)
         if frame:
             self._frames.append(frame)
 
@@ -130,28 +134,33 @@ def _within(frame: Frame, prefix: str) -> bool:
     return frame.destination in ip_network(prefix)
 
 
-def _parse(kept: bytes, size: int) -> Frame | None:
+def _monotonic(timespec: bytes) -> float:
+    seconds, nanoseconds = _TIMESPEC.unpack(timespec)
+    return float(seconds + nanoseconds / 1e9 - time.time() + time.monotonic())
+
+
+def _parse(kept: bytes, size: int, when: float) -> Frame | None:
     """The IP packet of an Ethernet frame of `size` bytes; None for ARP and the like."""
-    reader: Callable[[bytes, int], Frame] | None = {_ETH_P_IP: _parse_v4, _ETH_P_IPV6: _parse_v6}.get(
+    reader: Callable[[bytes, int, float], Frame] | None = {_ETH_P_IP: _parse_v4, _ETH_P_IPV6: _parse_v6}.get(
         struct.unpack_from("!H", kept, 12)[0]
     )
-    return reader(kept[14:], size - 14) if reader else None
+    return reader(kept[14:], size - 14, when) if reader else None
 
 
-def _parse_v4(packet: bytes, size: int) -> Frame:
+def _parse_v4(packet: bytes, size: int, when: float) -> Frame:
     header = (packet[0] & 15) * 4
     total = struct.unpack_from("!H", packet, 2)[0] or size
     fragment = struct.unpack_from("!H", packet, 6)[0] & 0x1FFF
     protocol = packet[9] if not fragment else -1
-    return _frame(packet[12:16], packet[16:20], protocol, packet[header:], total - header)
+    return _frame(packet[12:16], packet[16:20], protocol, packet[header:], total - header, when)
 
 
-def _parse_v6(packet: bytes, size: int) -> Frame:
+def _parse_v6(packet: bytes, size: int, when: float) -> Frame:
     length = struct.unpack_from("!H", packet, 4)[0] or size - 40
-    return _frame(packet[8:24], packet[24:40], packet[6], packet[40:], length)
+    return _frame(packet[8:24], packet[24:40], packet[6], packet[40:], length, when)
 
 
-def _frame(source: bytes, destination: bytes, protocol: int, body: bytes, length: int) -> Frame:
+def _frame(source: bytes, destination: bytes, protocol: int, body: bytes, length: int, when: float) -> Frame:
     """`length` is that of the body on the wire; of an unknown protocol, all of it counts as payload."""
     ports, flags, header = (0, 0), 0, 0
     if protocol in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
@@ -160,4 +169,4 @@ def _frame(source: bytes, destination: bytes, protocol: int, body: bytes, length
         flags, header = body[13], (body[12] >> 4) * 4
     addresses = ip_address(source), ip_address(destination)
     size = length - header
-    return Frame(time.monotonic(), *addresses, protocol, *ports, flags, size, body[header : header + size])
+    return Frame(when, *addresses, protocol, *ports, flags, size, body[header : header + size])
