@@ -20,6 +20,7 @@
 #define LF_PATH_LEN   256  /* of a cgroup path that selectors are matched against */
 #define LF_FILTER     4096 /* slots of the filter that spares untagged processes a search */
 #define LF_FILE_LEN   128  /* of an executable's path in lf_image */
+#define LF_HUNT_DEPTH 1024 /* generations that may pass between two looks of a hunt */
 
 /* What address a prefix is about. Part of the key, so that one trie holds all three. */
 enum lf_space {
@@ -152,14 +153,14 @@ struct lf_task {
 	__u64 since_ns;  /* CLOCK_BOOTTIME when it became tagged */
 	__u64 cgroup_id; /* of the selected cgroup that tagged it; 0: inherited or explicit */
 	__u32 parent;    /* thread group that it inherited from; 0: tagged from outside */
-	__u32 reserved;
+	__u32 hunt;      /* the hunt that found it, see lf_control */
 };
 
 /* Where a process came from, so that `tag` finds a whole tree even if its middle has died. */
 struct lf_birth {
 	__u64 time_ns;
 	__u32 parent;
-	__u32 pad;
+	__u32 hunt; /* that the child was born under: it is tagged */
 };
 
 /* What a socket remembers. Never rebuilt: fields may be added at the end of reserved only. */
@@ -197,7 +198,8 @@ struct lf_control {
 	__u64 selecting;    /* not 0 while the policy selects cgroups */
 	__u64 wake_ns;      /* when the ring's reader was last woken */
 	__u64 reserve_used; /* tags of tasks spilled into the reserve map */
-	__u64 reserved[2];
+	__u64 hunt;      /* not 0 while `tag` is after a tree: its number; who descends from the found is found too */
+	__u64 hunt_tags; /* what it gives */
 };
 
 /* The fixed part of a policy. Masks have one bit per class. */

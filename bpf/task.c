@@ -4,11 +4,61 @@
 #define LF_CLONE_THREAD 0x10000
 #define LF_CGROUP2_ROOT 0 /* id of the cgroup v2 hierarchy; version 1 hierarchies have others */
 
-static __always_inline void lf_remember_birth(u32 child, u32 parent)
+static __always_inline void lf_remember_birth(u32 child, u32 parent, u32 hunt)
 {
-	struct lf_birth birth = {.time_ns = bpf_ktime_get_boot_ns(), .parent = parent};
+	struct lf_birth birth = {.time_ns = bpf_ktime_get_boot_ns(), .parent = parent, .hunt = hunt};
 
 	births.update(&child, &birth);
+}
+
+/* The ancestor of a thread group that the hunt has found already, dead or alive. A birth that is later than its
+ * child's belongs to another process that has the number now. */
+static __always_inline struct lf_task *lf_found_above(u32 tgid, u32 hunt)
+{
+	u64 before = ~0ULL;
+
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < LF_HUNT_DEPTH; i++) {
+		struct lf_birth *birth = births.lookup(&tgid);
+		struct lf_task *task;
+
+		if (!birth || birth->time_ns > before)
+			return NULL;
+		before = birth->time_ns;
+		tgid = birth->parent;
+		task = lf_task_of(tgid);
+		if (task && task->hunt == hunt)
+			return task;
+	}
+	return NULL;
+}
+
+/*
+ * User space comes too late for processes that fork and end at once: while it hunts a tree, they are found here, at
+ * their next fork. The thread group's own entry, tagged now if it belongs to the tree.
+ */
+static __always_inline struct lf_task *lf_hunt(u32 tgid, struct lf_control *ctl)
+{
+	struct lf_task fresh = {}, *above, *task = lf_task_of(tgid);
+	u32 hunt = ctl->hunt;
+
+	if (!hunt || (task && task->hunt == hunt))
+		return task;
+	above = lf_found_above(tgid, hunt);
+	if (!above)
+		return task;
+	if (task) {
+		task->tags |= ctl->hunt_tags;
+		task->hunt = hunt;
+		return task;
+	}
+	fresh.tags = ctl->hunt_tags;
+	fresh.image = above->image;
+	fresh.since_ns = bpf_ktime_get_boot_ns();
+	fresh.hunt = hunt;
+	if (lf_task_put(tgid, &fresh) && bpf_send_signal(LF_SIGKILL))
+		lf_count_failure(LF_F_SIGNAL);
+	return lf_task_of(tgid);
 }
 
 /* Runs in the parent, also for threads and io workers; a new thread shares its group's entry. */
@@ -16,14 +66,16 @@ int lf_task_newtask(struct tracepoint__task__task_newtask *args)
 {
 	u32 child = args->pid, parent = bpf_get_current_pid_tgid() >> 32;
 	struct lf_control *ctl = lf_control();
-	struct lf_task copy = {}, *task;
+	struct lf_task copy = {}, *task = NULL;
+	struct lf_actor actor;
 
 	if (args->clone_flags & LF_CLONE_THREAD)
 		return 0;
-	lf_remember_birth(child, parent);
-	if (!ctl || !ctl->tagged)
-		return 0;
-	task = lf_task_of(parent);
+	if (ctl && ctl->tagged) {
+		lf_current_tags(&actor); /* whoever is in a selected cgroup and was not found yet */
+		task = lf_hunt(parent, ctl);
+	}
+	lf_remember_birth(child, parent, task ? task->hunt : 0);
 	if (!task) {
 		lf_task_forget(child); /* the number belonged to somebody else once */
 		return 0;
@@ -33,6 +85,7 @@ int lf_task_newtask(struct tracepoint__task__task_newtask *args)
 	copy.since_ns = bpf_ktime_get_boot_ns();
 	copy.cgroup_id = task->cgroup_id;
 	copy.parent = parent;
+	copy.hunt = task->hunt;
 	if (lf_task_put(child, &copy) && bpf_send_signal(LF_SIGKILL))
 		lf_count_failure(LF_F_SIGNAL);
 	return 0;

@@ -10,7 +10,8 @@ CONTROL = Layout(
     ("selecting", "Q"),
     ("wake_ns", "Q"),
     ("reserve_used", "Q"),
-    ("reserved", "16x"),
+    ("hunt", "Q"),
+    ("hunt_tags", "Q"),
 )
 TASK = Layout(
     "lf_task",
@@ -19,9 +20,9 @@ TASK = Layout(
     ("since_ns", "Q"),
     ("cgroup_id", "Q"),
     ("parent", "I"),
-    ("reserved", "I"),
+    ("hunt", "I"),
 )
-BIRTH = Layout("lf_birth", ("time_ns", "Q"), ("parent", "I"), ("pad", "4x"))
+BIRTH = Layout("lf_birth", ("time_ns", "Q"), ("parent", "I"), ("hunt", "I"))
 IMAGE = Layout(
     "lf_image",
     ("time_ns", "Q"),

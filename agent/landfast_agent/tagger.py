@@ -2,7 +2,9 @@
 
 Once a process is in the kernel's map its children inherit, so tagging a tree is a race only against forks that
 happened just before. It is run again until a whole pass finds nobody new. Middle generations may be dead by then:
-the kernel's record of recent forks tells whose children their children are.
+the kernel's record of recent forks tells whose children their children are. Against chains of processes that fork and
+end at once a look from here is always too late: while a hunt is on, the kernel itself looks, at every fork, whether an
+ancestor was found.
 """
 
 import time
@@ -14,12 +16,13 @@ import psutil
 
 from landfast_agent import cgroups, sockets, tasks
 from landfast_agent.errors import BadInput, Refused, Unavailable
+from landfast_agent.lineage import Lineage
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.tasks import Birth, Task
 
-_PASSES = 1000  # a fork loop adds at most a few processes per pass, and only as fast as it forks
-_LOOK_BACK_NS = 1_000_000_000
+_PASSES = 100
+_MARKED = 512  # of the untagged: the kernel looks back further than they can breed meanwhile
 
 
 @dataclass
@@ -29,33 +32,6 @@ class Tagged:
     processes: list[Task] = field(default_factory=list)
     raw_sockets: list[tuple[int, int]] = field(default_factory=list)  # (process, descriptor)
     sockets: int = 0
-
-
-def _parents() -> dict[int, int]:
-    """Parent by process, of everything alive."""
-    return {process.pid: process.info["ppid"] for process in psutil.process_iter(["ppid"])}
-
-
-def _descendants(root: int) -> list[int]:
-    try:
-        return [process.pid for process in psutil.Process(root).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _belongs(pid: int, tree: set[int], parents: dict[int, int], births: dict[int, Birth], since_ns: int) -> bool:
-    """Whether a chain of live parents and recent forks leads from `pid` into the tree."""
-    seen: set[int] = set()
-    while pid not in seen:
-        seen.add(pid)
-        birth = births.get(pid)
-        candidates = {parents.get(pid, 0)} | ({birth.parent} if birth and birth.time_ns >= since_ns else set())
-        if candidates & tree:
-            return True
-        pid = birth.parent if birth and birth.time_ns >= since_ns else parents.get(pid, 0)
-        if pid <= 1:
-            return False
-    return False
 
 
 def _last_pid() -> int:
@@ -68,11 +44,12 @@ class Tagger:
         self._maps = maps
         self._lockout = lockout
 
-    def tag_process(self, pid: int, tags: int, result: Tagged, cgroup_id: int = 0) -> Task | None:
-        """Tags one process and its open sockets. None when it has died."""
-        task = tasks.add_tags(self._maps, pid, tags, cgroup_id)
+    def tag_process(self, pid: int, tags: int, result: Tagged, cgroup_id: int = 0, hunt: int = 0) -> Task | None:
+        """Tags one process and its open sockets. None when it has died; in a hunt it stays marked."""
+        task = tasks.add_tags(self._maps, pid, tags, cgroup_id, hunt)
         if not Path(f"/proc/{pid}").exists():
-            tasks.forget(self._maps, pid)
+            if not hunt:
+                tasks.forget(self._maps, pid)
             return None
         self._name(task)
         found = sockets.tag_all(self._maps, task)
@@ -93,32 +70,43 @@ class Tagger:
         """Tags a process and all of its descendants. Raises Refused when that would lock the host out."""
         if not psutil.pid_exists(root):
             raise BadInput(f"process {root} does not exist: give the id of a running process")
-        for pid in [root, *_descendants(root)]:
+        lineage = Lineage.now(self._maps)
+        for pid in (root, *lineage.descendants({root}) & lineage.parents.keys()):
             self._refuse(pid)
-        started_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - _LOOK_BACK_NS
-        result, tree = Tagged(), {root}
-        self.tag_process(root, tags, result)
-        for _ in range(_PASSES):
-            fresh = self._untagged_below(tree, tags, started_ns)
-            if not fresh:
-                return result
-            self._tag_each(fresh, tags, result)
-            tree |= fresh
-        raise Unavailable(f"process {root}: it forks faster than it can be tagged: stop it (SIGSTOP) and tag it again")
+        with tasks.hunting(self._maps, tags) as hunt:
+            return self._hunt(root, tags, hunt)
 
     def _refuse(self, pid: int) -> None:
         reason = self._lockout.process(pid)
         if reason:
             raise Refused(f"process {pid} is not tagged: {reason}")
 
-    def _untagged_below(self, tree: set[int], tags: int, since_ns: int) -> set[int]:
-        parents, births = _parents(), tasks.births(self._maps)
-        inherited = {task.tgid for task in tasks.everything(self._maps) if task.tags & tags == tags}
-        return {
-            pid
-            for pid in parents
-            if pid not in tree and pid not in inherited and _belongs(pid, tree | inherited, parents, births, since_ns)
-        }
+    def _hunt(self, root: int, tags: int, hunt: int) -> Tagged:
+        """Over when nobody untagged lives in the tree, and nobody was born untagged since the last look."""
+        result, looked_ns = Tagged(), 0
+        self.tag_process(root, tags, result, hunt=hunt)
+        for _ in range(_PASSES):
+            lineage, found = Lineage.now(self._maps), self._found(hunt)
+            family = lineage.descendants(found | {root})
+            missed = [birth.time_ns for birth in self._mark_last(lineage, family - found, tags, hunt)]
+            living = {pid for pid in family & lineage.parents.keys() if psutil.pid_exists(pid)}
+            for pid in living - {task.tgid for task in result.processes}:
+                self.tag_process(pid, tags, result, hunt=hunt)
+            if living <= found and max(missed, default=0) <= looked_ns:
+                return result
+            looked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        raise Unavailable(f"process {root}: it forks faster than it can be tagged: stop it (SIGSTOP) and tag it again")
+
+    def _mark_last(self, lineage: Lineage, missed: set[int], tags: int, hunt: int) -> list[Birth]:
+        """Marks those who were born last without tags: from there the kernel finds whom they leave behind."""
+        births = {pid: lineage.births[pid] for pid in missed & lineage.births.keys()}
+        untagged = sorted((pid for pid in births if births[pid].hunt != hunt), key=lambda pid: births[pid].time_ns)
+        for pid in untagged[-_MARKED:]:
+            tasks.add_tags(self._maps, pid, tags, hunt=hunt)
+        return [births[pid] for pid in untagged]
+
+    def _found(self, hunt: int) -> set[int]:
+        return {task.tgid for task in tasks.everything(self._maps) if task.hunt == hunt}
 
     def tag_cgroup(self, path: Path, tags: int) -> Tagged:
         """Tags the processes in one cgroup until a pass finds nobody new."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from landfast_agent import libbpf
@@ -15,7 +16,10 @@ _FILTER = 4096  # LF_FILTER
 
 @dataclass(frozen=True)
 class Task:
-    """A tagged thread group. Times are nanoseconds of CLOCK_BOOTTIME; `parent` 0 means tagged from outside."""
+    """A tagged thread group. Times are nanoseconds of CLOCK_BOOTTIME; `parent` 0 means tagged from outside.
+
+    `hunt` is the number of the hunt that found it last, 0 for none.
+    """
 
     tgid: int
     tags: int
@@ -23,14 +27,16 @@ class Task:
     since_ns: int
     cgroup_id: int
     parent: int
+    hunt: int
 
 
 @dataclass(frozen=True)
 class Birth:
-    """A fork: when, and by which thread group."""
+    """A fork: when, by which thread group, and the hunt that had found it; 0 for none."""
 
     time_ns: int
     parent: int
+    hunt: int
 
 
 def _key(tgid: int) -> bytes:
@@ -38,8 +44,7 @@ def _key(tgid: int) -> bytes:
 
 
 def _task(key: bytes, value: bytes) -> Task:
-    tags, image, since_ns, cgroup_id, parent, _ = TASK.unpack(value)
-    return Task(int.from_bytes(key, "little"), tags, image, since_ns, cgroup_id, parent)
+    return Task(int.from_bytes(key, "little"), *TASK.unpack(value))
 
 
 def get(maps: Maps, tgid: int) -> Task | None:
@@ -57,7 +62,7 @@ def everything(maps: Maps) -> Iterator[Task]:
             yield _task(key, value)
 
 
-def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0) -> Task:
+def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0, hunt: int = 0) -> Task:
     """Adds classes to a thread group; the next thing it does is judged by them. Raises Unavailable if they
     do not stick.
 
@@ -67,11 +72,13 @@ def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0) -> Task:
     libbpf.map_update(maps.fd("maybe_tagged"), _key(tgid % _FILTER), (1).to_bytes(4, "little"))
     for _ in range(100):
         old = get(maps, tgid)
-        if old and old.tags & tags == tags:
+        if old and old.tags & tags == tags and old.hunt == (hunt or old.hunt):
             return old
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        entry = old or Task(tgid, 0, now, now, cgroup_id, 0)
-        value = TASK.pack(entry.tags | tags, entry.image, entry.since_ns, entry.cgroup_id, entry.parent, 0)
+        entry = old or Task(tgid, 0, now, now, cgroup_id, 0, hunt)
+        value = TASK.pack(
+            entry.tags | tags, entry.image, entry.since_ns, entry.cgroup_id, entry.parent, hunt or entry.hunt
+        )
         libbpf.map_update(maps.fd("tasks"), _key(tgid), value)
     raise Unavailable(f"process {tgid}: its tags do not stick in the map `tasks`: look at the kernel log")
 
@@ -85,6 +92,18 @@ def name_image(maps: Maps, task: Task, uid: int, comm: str, file: str) -> None:
 def forget(maps: Maps, tgid: int) -> None:
     for name in ("tasks", "task_reserve"):
         libbpf.map_delete(maps.fd(name), _key(tgid))
+
+
+@contextmanager
+def hunting(maps: Maps, tags: int) -> Iterator[int]:
+    """Lets the kernel tag whoever descends from somebody with this hunt's number. One hunt at a time."""
+    number = time.clock_gettime_ns(time.CLOCK_BOOTTIME) & 0xFFFFFFFF | 1
+    maps.control.set("hunt_tags", tags)
+    maps.control.set("hunt", number)
+    try:
+        yield number
+    finally:
+        maps.control.set("hunt", 0)
 
 
 def births(maps: Maps) -> dict[int, Birth]:

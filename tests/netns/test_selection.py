@@ -1,6 +1,7 @@
 """Selectors: who is tagged since its cgroup is selected, by the kernel alone. No daemon runs in any of these tests."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ from landfast.verdict import Reason, Stage, Verdict
 from landfast_agent import libbpf, selection, tasks
 from landfast_agent.lockout import Lockout
 from landfast_agent.selection import Selected
-from tests.testbed import DATA_CENTRE, OUTSIDE, Cgroup, Network, Sniffer, eventually, owned
+from tests.testbed import DATA_CENTRE, OUTSIDE, Cgroup, Network, Program, Sniffer, eventually, owned
 from tests.testbed.cgroup import cgroup_root
+from tests.testbed.fork_loop import fork_loop
 from tests.testbed.plane import Plane
 from tests.testbed.puppet import PUPPET, Puppet
 
@@ -134,6 +136,21 @@ def test_what_runs_when_the_policy_comes_is_tagged_with_its_open_sockets(
             assert told[1:] == REFUSED
             assert sniffer.frames(to=f"{OUT4}/32") == []
         assert client.do(("again", IN4, 443)) == (["ok"] if kept == "keep" else ["EPERM"])
+
+
+def test_a_fork_loop_in_a_cgroup_does_not_outrun_the_policy(plane: Plane, servers: Network, tmp_path: Path) -> None:
+    select(plane, NOBODY)
+    with (
+        below(UNIT) as cgroup,
+        Sniffer(servers.router, "enclave") as sniffer,
+        Program(fork_loop(OUT4, 3), tmp_path / "loop.log", servers["enclave"], cgroup),
+    ):
+        time.sleep(0.5)
+        select(plane)
+        selected_at = time.monotonic()
+        time.sleep(1)
+        cgroup.freeze()
+        assert 0 < sniffer.last(f"{OUT4}/32") < selected_at + 0.01
 
 
 def test_a_cgroup_that_is_no_longer_selected_tags_no_newcomers(plane: Plane, servers: Network) -> None:

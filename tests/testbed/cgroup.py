@@ -37,6 +37,10 @@ class Cgroup:
     def add(self, pid: int) -> None:
         (self.path / "cgroup.procs").write_text(str(pid))
 
+    def freeze(self) -> None:
+        """Stops everything in it. Removing it ends frozen processes as well."""
+        (self.path / "cgroup.freeze").write_text("1")
+
     def remove(self) -> None:
         """With all processes and children, and the parents that `make` made, as far as nobody else uses them."""
         end_all(self.processes, f"cgroup {self.name}")
