@@ -5,8 +5,10 @@ says who is asking.
 """
 
 import asyncio
+import errno
 import json
 import os
+import select
 import socket
 import struct
 from collections import Counter
@@ -19,6 +21,7 @@ from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.instance import Instance
 
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
+_SO_PEERPIDFD = 77  # asm-generic/socket.h, since Linux 6.5
 _MAX_LINE = 1 << 16
 _PER_USER = 64  # connections at a time; root is not counted. Nobody may use up the daemon's descriptors.
 _ERRORS: dict[int, type[AgentError]] = {1: Refused, 2: BadInput, 3: Unavailable}
@@ -48,6 +51,21 @@ def _peer(writer: asyncio.StreamWriter) -> Peer:
     return Peer(pid, uid)
 
 
+def _has_ended(writer: asyncio.StreamWriter) -> bool:
+    """Whether the process that connected is gone: its number may be another's. Before Linux 6.5 nobody can tell."""
+    connection: socket.socket = writer.get_extra_info("socket")
+    try:
+        pidfd = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except OSError as error:
+        return error.errno != errno.ENOPROTOOPT
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    try:
+        return bool(poll.poll(0))
+    finally:
+        os.close(pidfd)
+
+
 class ControlServer:
     """Serves `operations` by name on the instance's socket."""
 
@@ -69,7 +87,7 @@ class ControlServer:
             async with asyncio.timeout(60):
                 peer = _peer(writer)
                 with self._counted(peer) as too_many:
-                    answer = too_many or await self._answer(await reader.readuntil(), peer)
+                    answer = too_many or await self._answer(await reader.readuntil(), peer, writer)
                     writer.write(json.dumps(answer).encode() + b"\n")
                     await writer.drain()
         writer.close()
@@ -85,8 +103,10 @@ class ControlServer:
         finally:
             self._connected[peer.uid] -= 1
 
-    async def _answer(self, line: bytes, peer: Peer) -> Answer:
+    async def _answer(self, line: bytes, peer: Peer, writer: asyncio.StreamWriter) -> Answer:
         try:
+            if _has_ended(writer):
+                raise Refused(f"process {peer.pid}, which made this connection, has ended: make a new one")
             request = json.loads(line)
             operation = self._operations[request.pop("operation")]
             if operation.root_only and peer.uid != 0:

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,27 @@ def test_one_user_cannot_keep_the_agent_from_the_others(host: Host, tmp_path: Pa
         refused = host.where.run([*nobody, *host.tagged("true")])
         assert (refused.returncode, "user 65534 has 64 connections" in refused.stderr) == (125, True)
     eventually(lambda: host.where.run([*nobody, *host.tagged("true")]).returncode == 0, "the others are closed")
+
+
+def number_again(pid: int, argv: Sequence[str], log: Path) -> Program:
+    """A program that gets the number of a process that has ended, as happens when the numbers have gone round."""
+    for _ in range(1000):
+        Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        program = Program(argv, log)
+        if program.pid == pid:
+            return program
+        program.kill()
+    raise RuntimeError(f"nobody got the number {pid} again")
+
+
+def test_nobody_is_tagged_by_a_connection_that_outlived_its_maker(host: Host, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        maker = os.fork()
+        if maker == 0:
+            connection.connect(str(host.instance.control_socket))
+            os._exit(0)
+        os.waitpid(maker, 0)
+        with number_again(maker, ["sleep", "100"], tmp_path / "log") as stranger:
+            connection.sendall(b'{"operation": "exec", "classes": ["eu"]}\n')
+            assert b"has ended" in connection.recv(1000)
+            assert stranger.pid not in [row["pid"] for row in host.json("ps")]
