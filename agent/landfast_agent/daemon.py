@@ -72,6 +72,7 @@ class Daemon:
         self._acts = watch.Acts()
         self._act_now, self._reload_now = asyncio.Event(), asyncio.Event()
         self._problem = ""  # with the maps
+        self._unloading = False
         self._changing = asyncio.Lock()  # one change of policy at a time
         self._enrolment = enrol.read(instance.state)
         _refuse_both(self._enrolment, policy)
@@ -243,7 +244,10 @@ class Daemon:
                 memory.give_back()
 
     def _verify(self) -> None:
-        """Compares the maps with what was approved; what was altered is reported, and written anew."""
+        """Compares hooks and maps with what is due; what was altered is reported, and put right."""
+        if self._unloading:
+            return
+        self._attach_missing()
         if self._enforcer.active is None:
             return
         try:
@@ -254,6 +258,13 @@ class Daemon:
             self._notify(NoticeKind.NOTICE_KIND_MAPS_ALTERED, str(error), {})
             self._report(self._link.altered(str(error)))
             self._report(applied(self._enforcer.reinstall()))
+
+    def _attach_missing(self) -> None:
+        problems = [f"{state.hook.title} {state.problem}" for state in loader.inspect(self._instance) if state.problem]
+        if problems:
+            text = f"hooks were altered, and are attached anew: {'; '.join(problems)}"
+            self._notify(NoticeKind.NOTICE_KIND_HOOKS_ALTERED, text, {"hooks": "; ".join(problems)})
+            loader.load(image.obtain(self._instance.images), self._instance, self._config.ring_bytes)
 
     def _report(self, state: "PolicyState") -> None:
         """From any thread."""
@@ -313,6 +324,8 @@ class Daemon:
         except Unavailable as error:
             self._notify(NoticeKind.NOTICE_KIND_UNLOAD_REFUSED, f"enforcement goes on: {error}", fields)
             raise
+        async with self._changing:  # no hook is put back once we have said yes
+            self._unloading = True
         asyncio.get_running_loop().call_later(0.1, self._stopping.set)
         return {}
 

@@ -1,6 +1,7 @@
 """`landfast-agent run`: the daemon."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def command(instance: Instance, config_file: Path | None, policy: Path | None) -
     """
     require_root()
     memory.be_frugal()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is read anyway
     config = read(config_file)
     _log_to_stderr()
     from landfast_agent.daemon import Daemon

@@ -45,7 +45,8 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     NOTICE_KIND_CONNECTION_CUT: _NoticeKind.ValueType  # 11
     NOTICE_KIND_MAPS_ALTERED: _NoticeKind.ValueType  # 12
     NOTICE_KIND_CLOCK_STEPPED: _NoticeKind.ValueType  # 13
-    NOTICE_KIND_RULE_EXPIRED: _NoticeKind.ValueType  # 14
+    NOTICE_KIND_HOOKS_ALTERED: _NoticeKind.ValueType  # 14
+    """Programs were detached behind the agent's back, and attached anew."""
     NOTICE_KIND_UNLOAD_REFUSED: _NoticeKind.ValueType  # 15
     """Enforcement goes on: the UNLOADED before it could not be delivered."""
 
@@ -68,7 +69,8 @@ NOTICE_KIND_FOLDED: NoticeKind.ValueType  # 10
 NOTICE_KIND_CONNECTION_CUT: NoticeKind.ValueType  # 11
 NOTICE_KIND_MAPS_ALTERED: NoticeKind.ValueType  # 12
 NOTICE_KIND_CLOCK_STEPPED: NoticeKind.ValueType  # 13
-NOTICE_KIND_RULE_EXPIRED: NoticeKind.ValueType  # 14
+NOTICE_KIND_HOOKS_ALTERED: NoticeKind.ValueType  # 14
+"""Programs were detached behind the agent's back, and attached anew."""
 NOTICE_KIND_UNLOAD_REFUSED: NoticeKind.ValueType  # 15
 """Enforcement goes on: the UNLOADED before it could not be delivered."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
