@@ -44,8 +44,9 @@ def processes(path: Path) -> list[int]:
 
 
 def of_process(pid: int) -> str:
-    """Path of a process' cgroup below the root."""
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        if line.startswith("0::"):
-            return line[3:]
-    return "/"
+    """Path of a process' cgroup below the root; empty when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return next((line[3:] for line in lines if line.startswith("0::")), "")

@@ -8,7 +8,6 @@ ancestor was found.
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +36,11 @@ class Tagged:
 def _last_pid() -> int:
     """The process id that was given out last: the final field of /proc/loadavg."""
     return int(Path("/proc/loadavg").read_text().split()[-1])
+
+
+def _same(one: Birth | None, other: Birth | None) -> bool:
+    """Whether two looks at a number found the same process."""
+    return (one.time_ns if one else 0) == (other.time_ns if other else 0)
 
 
 class Tagger:
@@ -91,11 +95,18 @@ class Tagger:
             missed = [birth.time_ns for birth in self._mark_last(lineage, family - found, tags, hunt)]
             living = {pid for pid in family & lineage.parents.keys() if psutil.pid_exists(pid)}
             for pid in living - {task.tgid for task in result.processes}:
-                self.tag_process(pid, tags, result, hunt=hunt)
+                self._tag_relative(pid, lineage.births.get(pid), tags, result, hunt)
             if living <= found and max(missed, default=0) <= looked_ns:
                 return result
             looked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         raise Unavailable(f"process {root}: it forks faster than it can be tagged: stop it (SIGSTOP) and tag it again")
+
+    def _tag_relative(self, pid: int, birth: Birth | None, tags: int, result: Tagged, hunt: int) -> None:
+        """Tags a process that was seen in the tree, unless its number has been given to somebody else meanwhile."""
+        if _same(tasks.birth_of(self._maps, pid), birth):
+            task = self.tag_process(pid, tags, result, hunt=hunt)
+            if task and task.parent == 0 and not _same(tasks.birth_of(self._maps, pid), birth):
+                tasks.forget(self._maps, pid)
 
     def _mark_last(self, lineage: Lineage, missed: set[int], tags: int, hunt: int) -> list[Birth]:
         """Marks those who were born last without tags: from there the kernel finds whom they leave behind."""
@@ -110,17 +121,15 @@ class Tagger:
 
     def tag_cgroup(self, path: Path, tags: int) -> Tagged:
         """Tags the processes in one cgroup until a pass finds nobody new."""
-        result, identity = Tagged(), cgroups.id_of(path)
+        result, identity, name = Tagged(), cgroups.id_of(path), cgroups.relative(path)
         for _ in range(_PASSES):
             fresh = [pid for pid in cgroups.processes(path) if not self._carries(pid, tags)]
             if not fresh:
                 return result
-            self._tag_each(fresh, tags, result, identity)
+            for pid in fresh:
+                if cgroups.of_process(pid) == name:  # else it has ended, and its number may be somebody else's
+                    self.tag_process(pid, tags, result, identity)
         raise Unavailable(f"cgroup {path}: it forks faster than it can be tagged: freeze it and start the agent again")
-
-    def _tag_each(self, pids: Iterable[int], tags: int, result: Tagged, cgroup_id: int = 0) -> None:
-        for pid in pids:
-            self.tag_process(pid, tags, result, cgroup_id)
 
     def _carries(self, pid: int, tags: int) -> bool:
         task = tasks.get(self._maps, pid)

@@ -106,6 +106,12 @@ def hunting(maps: Maps, tags: int) -> Iterator[int]:
         maps.control.set("hunt", 0)
 
 
+def birth_of(maps: Maps, tgid: int) -> Birth | None:
+    """The recorded birth of whoever has this number now, or had it last."""
+    value = libbpf.map_lookup(maps.fd("births"), _key(tgid), BIRTH.size)
+    return Birth(*BIRTH.unpack(value)) if value is not None else None
+
+
 def births(maps: Maps) -> dict[int, Birth]:
     """Recent forks by child."""
     entries = libbpf.map_lookup_batch(maps.fd("births"), 4, BIRTH.size, _BIRTHS)
