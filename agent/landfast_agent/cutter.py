@@ -1,7 +1,8 @@
-"""Aborting TCP connections whose packets are refused, so that the program sees an error instead of a hang.
+"""Aborting TCP connections: those whose packets are refused, so that the program sees an error instead of a hang, and
+those that nobody can tag.
 
-Sockets are found by the cookie that the kernel's record names, and destroyed through NETLINK_SOCK_DIAG in the network
-namespace they live in. Formats: uapi/linux/inet_diag.h and uapi/linux/sock_diag.h.
+Sockets are found by what NETLINK_SOCK_DIAG tells about them, and destroyed through it, in the network namespace they
+live in. Formats: uapi/linux/inet_diag.h and uapi/linux/sock_diag.h.
 """
 
 import ctypes
@@ -9,9 +10,10 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from landfast_agent.errors import KernelError
 
@@ -20,10 +22,34 @@ _SOCK_DIAG_BY_FAMILY, _SOCK_DESTROY, _DONE, _ERROR = 20, 21, 3, 2
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
 _REQ = struct.Struct("=BBBBI48s")  # inet_diag_req_v2: family, protocol, ext, pad, states, id
-_ID_AT, _ID_SIZE, _COOKIE_AT = 4, 48, 40  # inet_diag_msg: 4 single bytes, then the id, which ends with the cookie
+# inet_diag_msg: 4 single bytes, the id (which begins with the local port and ends with the cookie), 16 bytes, the inode
+_MESSAGE = struct.Struct("=xB2x48s16xI")
+_ID_SIZE, _COOKIE_AT = 48, 40
 _TCP_LISTEN, _TCP_ALL = 10, 0xFFF
+_ESTABLISHED, _SYN_RECEIVED, _CLOSE_WAIT = 1, 3, 8
 _CONNECTIONS = _TCP_ALL & ~(1 << _TCP_LISTEN)
 _CLONE_NEWNET = 0x40000000
+
+
+class Connection(NamedTuple):
+    """A TCP socket, as the kernel describes it. `inode` is 0 while no descriptor refers to it."""
+
+    state: int
+    identity: bytes
+    inode: int
+
+    @property
+    def port(self) -> int:
+        """The local one."""
+        return int.from_bytes(self.identity[:2])
+
+    @property
+    def cookie(self) -> int:
+        return int.from_bytes(self.identity[_COOKIE_AT:], "little")
+
+    @property
+    def is_unaccepted(self) -> bool:
+        return not self.inode and self.state in (_ESTABLISHED, _SYN_RECEIVED, _CLOSE_WAIT)
 
 
 def _enter(namespace: int) -> None:
@@ -72,10 +98,10 @@ def _tcp(family: int, states: int, identity: bytes) -> bytes:
     return _REQ.pack(family, socket.IPPROTO_TCP, 0, 0, states, identity)
 
 
-def _connections(netlink: socket.socket, family: int) -> list[bytes]:
+def _connections(netlink: socket.socket, family: int) -> list[Connection]:
     _send(netlink, _SOCK_DIAG_BY_FAMILY, _DUMP, _tcp(family, _CONNECTIONS, bytes(_ID_SIZE)))
     kinds = list(_messages(netlink))
-    return [data[_ID_AT : _ID_AT + _ID_SIZE] for kind, data in kinds if kind == _SOCK_DIAG_BY_FAMILY]
+    return [Connection(*_MESSAGE.unpack_from(data)) for kind, data in kinds if kind == _SOCK_DIAG_BY_FAMILY]
 
 
 def _destroy(netlink: socket.socket, family: int, identity: bytes) -> bool:
@@ -83,14 +109,13 @@ def _destroy(netlink: socket.socket, family: int, identity: bytes) -> bool:
     return all(struct.unpack_from("=i", data)[0] == 0 for kind, data in _messages(netlink) if kind == _ERROR)
 
 
-def _cut_in(namespace: Path, cookies: set[int]) -> set[int]:
+def _cut_in(namespace: Path, wanted: Callable[[Connection], bool]) -> set[int]:
+    """Cookies of those that are gone by it."""
     done: set[int] = set()
     with closing(_netlink_in(namespace)) as netlink:
         for family in (socket.AF_INET, socket.AF_INET6):
-            for identity in _connections(netlink, family):
-                cookie = int.from_bytes(identity[_COOKIE_AT:], "little")
-                if cookie in cookies and _destroy(netlink, family, identity):
-                    done.add(cookie)
+            chosen = [each for each in _connections(netlink, family) if wanted(each)]
+            done |= {each.cookie for each in chosen if _destroy(netlink, family, each.identity)}
     return done
 
 
@@ -115,7 +140,16 @@ def cut(cookies: set[int], pids: Iterable[int]) -> set[int]:
     for path in _namespaces(pids).values():
         if cookies - done:
             try:
-                done |= _cut_in(path, cookies - done)
+                done |= _cut_in(path, lambda each: each.cookie in cookies)
             except (OSError, KernelError):
                 continue  # the namespace went away with its last process, and so did its connections
     return done
+
+
+def cut_unaccepted(pid: int, ports: set[int]) -> None:
+    """Aborts connections to listeners on these ports that wait to be accepted, in the network namespace of `pid`.
+
+    They were made for a listener that had no tags yet, so they have none, and no descriptor to tag them through.
+    """
+    with suppress(FileNotFoundError):  # the process has ended
+        _cut_in(Path(f"/proc/{pid}/ns/net"), lambda each: each.is_unaccepted and each.port in ports)

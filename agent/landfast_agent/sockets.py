@@ -3,19 +3,22 @@
 import ctypes
 import errno
 import os
+import platform
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from landfast_agent import libbpf
+from landfast_agent import cutter, libbpf
 from landfast_agent.errors import KernelError, Unavailable
 from landfast_agent.layout import LAYOUT_VERSION, SOCK
 from landfast_agent.maps import Maps
 from landfast_agent.tasks import Task
 
 _PIDFD_GETFD = 438
+_PIDFD_THREAD = os.O_EXCL  # uapi/linux/pidfd.h
+_KCMP, _KCMP_FILES = {"x86_64": 312, "aarch64": 272}, 2  # uapi/linux/kcmp.h
 _SO_COOKIE, _SO_ACCEPTCONN, _SO_PROTOCOL = 57, 30, 38
 _INET = (socket.AF_INET, socket.AF_INET6)
 _GONE = (errno.ESRCH, errno.EBADF, errno.ENOENT)
@@ -47,9 +50,43 @@ def _duplicate(pidfd: int, fd: int) -> socket.socket | None:
     raise KernelError(f"take descriptor {fd} of another process", ctypes.get_errno())
 
 
-def _socket_fds(pid: int) -> list[int]:
+def _tables(pid: int) -> list[int]:
+    """One thread for each descriptor table of a process: nearly always the leader alone.
+
+    A thread may have left the common table, and goes on with it when the leader has ended.
+    """
+    found: list[int] = []
     with suppress(FileNotFoundError, ProcessLookupError):
-        return [int(fd) for fd in os.listdir(f"/proc/{pid}/fd") if _is_socket(f"/proc/{pid}/fd/{fd}")]
+        threads = {int(name) for name in os.listdir(f"/proc/{pid}/task")}
+        for thread in (pid, *threads - {pid}):
+            if not any(_share_a_table(thread, other) for other in found):
+                found.append(thread)
+    return found
+
+
+def _share_a_table(one: int, other: int) -> bool:
+    """Whether kcmp(2) says so, or that one of them is gone."""
+    libc, number = ctypes.CDLL(None, use_errno=True), _KCMP.get(platform.machine(), -1)
+    result = int(libc.syscall(number, one, other, _KCMP_FILES, 0, 0))
+    return result == 0 or (result < 0 and ctypes.get_errno() in _GONE)
+
+
+def _pidfd(pid: int, thread: int) -> int:
+    try:
+        return os.pidfd_open(thread, 0 if thread == pid else _PIDFD_THREAD)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise Unavailable(
+            f"process {pid}: thread {thread} has descriptors of its own, which this kernel (before 6.9) does not let "
+            f"anybody else tag: stop the process, and start it tagged"
+        ) from error
+
+
+def _socket_fds(pid: int, thread: int) -> list[int]:
+    directory = f"/proc/{pid}/task/{thread}/fd"
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return [int(fd) for fd in os.listdir(directory) if _is_socket(f"{directory}/{fd}")]
     return []
 
 
@@ -67,30 +104,38 @@ def _describe(fd: int, copy: socket.socket) -> Found:
 
 def opened(pid: int) -> Iterator[tuple[Found, socket.socket]]:
     """Every socket of a process with a duplicate of it, which is closed when the next one is asked for."""
-    with suppress(ProcessLookupError):
-        pidfd = os.pidfd_open(pid)
-        try:
-            for fd in _socket_fds(pid):
-                copy = _duplicate(pidfd, fd)
-                if copy is not None:
-                    with copy:
-                        yield _describe(fd, copy), copy
-        finally:
-            os.close(pidfd)
+    for thread in _tables(pid):
+        with suppress(ProcessLookupError):
+            yield from _opened_by(pid, thread)
+
+
+def _opened_by(pid: int, thread: int) -> Iterator[tuple[Found, socket.socket]]:
+    pidfd = _pidfd(pid, thread)
+    try:
+        for fd in _socket_fds(pid, thread):
+            copy = _duplicate(pidfd, fd)
+            if copy is not None:
+                with copy:
+                    yield _describe(fd, copy), copy
+    finally:
+        os.close(pidfd)
 
 
 def _cookie(copy: socket.socket) -> int:
     return int.from_bytes(copy.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), "little")
 
 
-def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool) -> None:
-    """Merges tags into the socket's storage, under its lock; a kernel program may do so at the same time."""
+def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool) -> bool:
+    """Merges tags into the socket's storage, under its lock; a kernel program may do so at the same time.
+
+    Whether there were any to add.
+    """
     fd, key = maps.fd("sockets"), copy.fileno().to_bytes(4, "little")
-    for _ in range(100):
+    for attempt in range(100):
         old = libbpf.map_lookup(fd, key, SOCK.size, libbpf.BPF_F_LOCK)
         tags = SOCK.unpack(old)[2] if old else 0
         if old and tags & task.tags == task.tags:
-            return
+            return attempt > 0
         origin = SOCK.unpack(old)[3] if old else 0 if accepted else _cookie(copy)
         value = SOCK.pack(
             0, LAYOUT_VERSION, tags | task.tags, origin, task.image, task.tgid, uid,
@@ -103,15 +148,29 @@ def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool
 def tag_all(maps: Maps, task: Task) -> list[Found]:
     """Tags every internet socket that a process has open. Returns all of its sockets.
 
+    Connections that wait for a listener which had no tags before are aborted, but for those that the process accepts
+    in this moment.
+    """
+    found, listening_anew = _tag_opened(maps, task)
+    if listening_anew:
+        cutter.cut_unaccepted(task.tgid, listening_anew)
+        found, _ = _tag_opened(maps, task)
+    return found
+
+
+def _tag_opened(maps: Maps, task: Task) -> tuple[list[Found], set[int]]:
+    """All sockets, and the ports of listeners that gained tags.
+
     An established TCP socket on the port of one of its listeners counts as accepted, so that `serve` rules apply.
     """
-    uid = _uid(task.tgid)
+    uid, gained = _uid(task.tgid), set()
     found = [each for each, _ in opened(task.tgid)]
     served = {each.local_port for each in found if each.listening}
     for each, copy in opened(task.tgid):
-        if each.family in _INET:
-            _store(maps, copy, task, uid, accepted=not each.listening and each.local_port in served)
-    return found
+        accepted = not each.listening and each.local_port in served
+        if each.family in _INET and _store(maps, copy, task, uid, accepted) and each.listening:
+            gained.add(each.local_port)
+    return found, gained
 
 
 def _uid(pid: int) -> int:

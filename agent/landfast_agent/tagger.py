@@ -7,6 +7,7 @@ end at once a look from here is always too late: while a hunt is on, the kernel 
 ancestor was found.
 """
 
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ class Tagger:
     def __init__(self, maps: Maps, lockout: Lockout) -> None:
         self._maps = maps
         self._lockout = lockout
+        self._one_hunt = threading.Lock()
 
     def tag_process(self, pid: int, tags: int, result: Tagged, cgroup_id: int = 0, hunt: int = 0) -> Task | None:
         """Tags one process and its open sockets. None when it has died; in a hunt it stays marked."""
@@ -77,7 +79,7 @@ class Tagger:
         lineage = Lineage.now(self._maps)
         for pid in (root, *lineage.descendants({root}) & lineage.parents.keys()):
             self._refuse(pid)
-        with tasks.hunting(self._maps, tags) as hunt:
+        with self._one_hunt, tasks.hunting(self._maps, tags) as hunt:
             return self._hunt(root, tags, hunt)
 
     def _refuse(self, pid: int) -> None:

@@ -175,6 +175,21 @@ def accept(address: str, port: int) -> str:
     return "ok"
 
 
+ACCEPTED: list[socket.socket] = []
+
+
+def keep_accepted(address: str, port: int) -> str:
+    ACCEPTED.append(KEPT[address, port].accept()[0])
+    return "ok"
+
+
+def answer_all(_address: str, _port: int) -> str:
+    """Echoes on every accepted connection."""
+    for sock in ACCEPTED:
+        sock.sendall(sock.recv(100))
+    return "ok"
+
+
 def join(cgroup: str, _port: int) -> str:
     """Enters a cgroup, named by its directory."""
     with open(cgroup + "/cgroup.procs", "w") as procs:
