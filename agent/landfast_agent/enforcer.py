@@ -14,7 +14,7 @@ from landfast.policy.tables import Tables, compile_policy, selectors_of
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import memory, selection, slots, tasks
 from landfast_agent.clock import Clock
-from landfast_agent.errors import AgentError, BadInput, Refused
+from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
@@ -65,7 +65,9 @@ class Enforcer:
         found = self.store.newest()
         if found is None:
             return None
-        return self._activate(*_prepare(found[1]))
+        loaded = self._activate(*_prepare(found[1]))
+        self.adopted({task.tgid for task in tasks.everything(self.maps)})  # whom the kernel has tagged meanwhile
+        return loaded
 
     def apply(self, data: bytes) -> Loaded:
         """Stores and enforces a newer policy. Raises RejectedError, with the old one in force, when it cannot be."""
@@ -182,5 +184,9 @@ class Enforcer:
         """The kernel has tagged these since their cgroup is selected: their open sockets are still to be tagged."""
         for tgid in tgids:
             task = tasks.get(self.maps, tgid)
-            if task is not None:
-                self.tagger.tag_process(tgid, task.tags, Tagged())
+            try:
+                if task is not None:
+                    self.tagger.tag_process(tgid, task.tags, Tagged())
+            except Unavailable as error:
+                text = f"process {tgid} is tagged, but not all of its open sockets: {error}"
+                self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, text, {"pid": str(tgid)})

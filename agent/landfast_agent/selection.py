@@ -6,6 +6,7 @@ from pathlib import Path
 
 from landfast.policy.glob import Automaton, matches
 from landfast_agent import cgroups, libbpf
+from landfast_agent.errors import Unavailable
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.tagger import Tagged, Tagger
@@ -13,7 +14,10 @@ from landfast_agent.tagger import Tagged, Tagger
 
 @dataclass(frozen=True)
 class Selected:
-    """A cgroup that the policy selects, and what came of it. `refusal` is empty when its processes are tagged."""
+    """A cgroup that the policy selects, and what came of it.
+
+    `tagged` is None when it must not be selected. `refusal` says why, or what could not be tagged.
+    """
 
     path: str
     tags: int
@@ -34,7 +38,10 @@ def _select(maps: Maps, tagger: Tagger, lockout: Lockout, path: Path, tags: int)
         return Selected(name, tags, refusal=refusal)
     maps.control.set("tagged", 1)
     libbpf.map_update(maps.fd("cgroups"), cgroups.id_of(path).to_bytes(8, "little"), tags.to_bytes(8, "little"))
-    return Selected(name, tags, tagger.tag_cgroup(path, tags))
+    try:
+        return Selected(name, tags, tagger.tag_cgroup(path, tags))
+    except Unavailable as error:
+        return Selected(name, tags, Tagged(), str(error))
 
 
 def synchronise(maps: Maps, automaton: Automaton, tagger: Tagger, lockout: Lockout) -> list[Selected]:
@@ -52,7 +59,7 @@ def synchronise(maps: Maps, automaton: Automaton, tagger: Tagger, lockout: Locko
         except FileNotFoundError:
             continue  # removed meanwhile
         result.append(selected)
-        kept |= set() if selected.refusal else {identity}
+        kept |= set() if selected.tagged is None else {identity}
     for identity in before - kept:  # never one that the kernel has added while we were walking
         libbpf.map_delete(fd, identity.to_bytes(8, "little"))
     return result

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from landfast.policy import canonical
 from landfast.policy.tables import selectors_of
 from landfast.verdict import Reason, Stage, Verdict
 from landfast_agent import libbpf, selection, tasks
+from landfast_agent.clock import Clock
+from landfast_agent.enforcer import Enforcer
 from landfast_agent.lockout import Lockout
+from landfast_agent.policy_store import PolicyStore
 from landfast_agent.selection import Selected
 from tests.testbed import DATA_CENTRE, OUTSIDE, Cgroup, Network, Program, Sniffer, eventually, owned
 from tests.testbed.cgroup import cgroup_root
@@ -136,6 +140,23 @@ def test_what_runs_when_the_policy_comes_is_tagged_with_its_open_sockets(
             assert told[1:] == REFUSED
             assert sniffer.frames(to=f"{OUT4}/32") == []
         assert client.do(("again", IN4, 443)) == (["ok"] if kept == "keep" else ["EPERM"])
+
+
+def test_a_starting_agent_tags_the_sockets_of_those_whom_the_kernel_tagged(
+    plane: Plane, servers: Network, tmp_path: Path
+) -> None:
+    """Also when the record that says so was lost."""
+    select(plane)
+    assert plane.policy is not None
+    store = PolicyStore(tmp_path / "policies")
+    store.write(plane.policy.version, canonical.encode(plane.policy))
+    with below(UNIT) as cgroup, puppet(plane, servers) as client:
+        assert client.do(("keep", OUT4, 443), ("join", str(cgroup.path), 0)) == ["ok", "ok"]
+        plane.events()
+        Enforcer(plane.maps, store, Clock(tmp_path / "clock"), Lockout(), lambda *_: None).restore()
+        with Sniffer(servers.router, "enclave") as sniffer:
+            assert client.do(("again", OUT4, 443)) == ["timeout"]
+            assert sniffer.frames(to=f"{OUT4}/32") == []
 
 
 def test_a_fork_loop_in_a_cgroup_does_not_outrun_the_policy(plane: Plane, servers: Network, tmp_path: Path) -> None:
