@@ -91,7 +91,7 @@ static __always_inline u64 lf_peer_tags(void *ctx, struct lf_question *q, const 
 	u64 tags = 0;
 
 	if (q->protocol == LF_PROTO_TCP)
-		peer = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+		peer = bpf_sk_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	else
 		peer = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!peer)

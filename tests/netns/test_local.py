@@ -83,6 +83,17 @@ def test_the_peer_must_carry_every_class(plane: Plane, network: Network) -> None
         assert plane.attempt(network["enclave"], [("tcp", "::1", PORT)], ["eu", "billing"]) == ["ok"]
 
 
+def test_a_handshake_is_not_refused_when_the_policy_changes_in_its_middle(plane: Plane, network: Network) -> None:
+    """The last packet of the handshake meets a socket that is not complete yet. No verdict is remembered here: the
+    generation that is asked for is none that answers carry.
+    """
+    plane.apply(POLICY)
+    plane.maps.control.set("generation", plane.maps.control.get("generation") + 2)
+    with _server(plane, network, ["eu"]):
+        assert plane.attempt(network["enclave"], [("tcp", "127.0.0.1", PORT), ("tcp", "::1", PORT)] * 3) == ["ok"] * 6
+    assert [e for e in plane.events() if e.verdict == Verdict.DENY] == []
+
+
 def test_peers_rules_name_exceptions(plane: Plane, network: Network) -> None:
     plane.apply(POLICY)
     with _server(plane, network, []), _server(plane, network, [], PORT + 1):
