@@ -84,7 +84,10 @@ class Processes:
         if not event.image:
             return facts if facts.start_ns <= event.time_ns else None
         task = tasks.get(self._maps, event.tgid)
-        return facts if task and task.image == event.image else None
+        if not task or task.image != event.image:
+            return None
+        # In the middle of an exec /proc tells of the new program already, and the task map still of the old one.
+        return facts if self._kept(event.image).comm in ("", facts.comm) else None
 
     def _kept(self, image: int) -> _Facts:
         value = libbpf.map_lookup(self._maps.fd("images"), image.to_bytes(8, "little"), IMAGE.size)
