@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* All programs of the data plane, as one compilation unit for BCC. Only uapi headers: one source for all kernels. */
+/*
+ * All programs of the data plane. Only uapi headers: one source for all kernels. BCC compiles it twice, side by side,
+ * since half of the work is in the connect programs.
+ */
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/in.h>
 #include <uapi/linux/in6.h>
@@ -14,6 +17,11 @@
 #include "glob.h"
 #include "task.h"
 #include "socket.h"
+#include "peer.h"
+#ifdef LF_UNIT_CONNECT
+#include "connect.c"
+#else
 #include "task.c"
-#include "socket.c"
+#include "sendmsg.c"
 #include "egress.c"
+#endif

@@ -20,7 +20,7 @@
 #define LF_PATH_LEN   256  /* of a cgroup path that selectors are matched against */
 #define LF_FILTER     4096 /* slots of the filter that spares untagged processes a search */
 #define LF_FILE_LEN   128  /* of an executable's path in lf_image */
-#define LF_HUNT_DEPTH 1024 /* generations that may pass between two looks of a hunt */
+#define LF_HUNT_DEPTH 512  /* generations that may pass between two looks of a hunt */
 
 /* What address a prefix is about. Part of the key, so that one trie holds all three. */
 enum lf_space {

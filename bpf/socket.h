@@ -3,7 +3,15 @@
 #ifndef LANDFAST_SOCKET_H
 #define LANDFAST_SOCKET_H
 
-#define LF_TCP_LISTEN 10
+#define LF_REFUSE 0
+#define LF_PASS   1
+
+#define LF_AF_INET        2
+#define LF_AF_INET6       10
+#define LF_SOCK_STREAM    1
+#define LF_SOCK_DGRAM     2
+#define LF_IPPROTO_ICMPV6 58
+#define LF_TCP_LISTEN     10
 
 static __always_inline bool lf_same_address(const u8 *a, const u8 *b)
 {
@@ -145,6 +153,41 @@ static __always_inline void lf_report(u32 stage, struct lf_question *q, struct l
 	event->ifindex = ifindex;
 	__builtin_memcpy(event->remote, q->remote, 16);
 	lf_event_end(event);
+}
+
+/* Transport as policy names it; 0 for what no rule can name. */
+static __always_inline u8 lf_protocol(u32 ip_protocol)
+{
+	if (ip_protocol == LF_PROTO_TCP || ip_protocol == LF_PROTO_UDP || ip_protocol == LF_PROTO_ICMP)
+		return ip_protocol;
+	return ip_protocol == LF_IPPROTO_ICMPV6 ? LF_PROTO_ICMP : 0;
+}
+
+/* IPv4-mapped addresses need no care: they are the form in which all IPv4 addresses are judged. */
+static __always_inline void lf_read_ipv6(struct bpf_sock_addr *ctx, u8 *address)
+{
+	u32 *words = (u32 *)address;
+
+	words[0] = ctx->user_ip6[0];
+	words[1] = ctx->user_ip6[1];
+	words[2] = ctx->user_ip6[2];
+	words[3] = ctx->user_ip6[3];
+}
+
+/* Refuses something that is not about a destination; classes in audit mode only record it. */
+static __always_inline int lf_forbid(u32 stage, u32 reason, u64 tags, struct lf_actor *actor, struct bpf_sock *sk)
+{
+	struct lf_question q = {.tags = tags, .protocol = sk->protocol};
+	struct lf_policy *policy = lf_active();
+	struct lf_answer a = {};
+
+	lf_refuse_all(&a, tags, reason);
+	if (policy) {
+		a.version = policy->version;
+		a.verdict = lf_enforced(policy, tags);
+	}
+	lf_report(stage, &q, &a, actor, 0, sk->family, sk->type, 0);
+	return a.verdict == LF_DENY ? LF_REFUSE : LF_PASS;
 }
 
 #endif

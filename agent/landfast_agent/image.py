@@ -9,12 +9,15 @@ import hashlib
 import json
 import platform
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from landfast_agent.errors import Unavailable
 
 _COMPILER = Path(__file__).with_name("compile_bpf.py")
+_UNITS: tuple[tuple[str, ...], ...] = (("LF_UNIT_CONNECT",), ())  # see bpf/landfast.c
 _SYSTEM_PYTHON = "/usr/bin/python3"  # has BCC from python3-bpfcc; a virtual environment has not
 
 
@@ -58,9 +61,16 @@ def _key(source: Path) -> str:
 
 
 def _compile(source: Path) -> str:
-    done = subprocess.run(
-        [_SYSTEM_PYTHON, str(_COMPILER), str(source)], capture_output=True, text=True, check=False, timeout=120
-    )
+    """Both halves of the source at the same time."""
+    with ThreadPoolExecutor(len(_UNITS)) as pool:
+        halves = [json.loads(text) for text in pool.map(partial(_compile_unit, source), _UNITS)]
+    programs = [program for half in halves for program in half["programs"]]
+    return json.dumps({"maps": halves[0]["maps"], "programs": programs})
+
+
+def _compile_unit(source: Path, defines: tuple[str, ...]) -> str:
+    command = [_SYSTEM_PYTHON, str(_COMPILER), str(source), *defines]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode == 0:
         return done.stdout
     if "No module named 'bcc'" in done.stderr:

@@ -7,6 +7,7 @@ old one is let go, and the programs bear running twice.
 
 import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,17 +137,15 @@ def _relocated(program: Program, maps: dict[str, int]) -> bytes:
 
 
 def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
+    """Two at a time: the kernel's verifier takes its time."""
     by_name = {program.name: program for program in image.programs}
-    return {
-        hook.program: libbpf.prog_load(
-            hook.kind,
-            hook.program,
-            _relocated(by_name[hook.program], maps),
-            licence=LICENCE,
-            attach_type=hook.attach_type,
-        )
-        for hook in HOOKS
-    }
+
+    def load(hook: Hook) -> int:
+        code = _relocated(by_name[hook.program], maps)
+        return libbpf.prog_load(hook.kind, hook.program, code, licence=LICENCE, attach_type=hook.attach_type)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip((hook.program for hook in HOOKS), pool.map(load, HOOKS), strict=True))
 
 
 def _attach(hook: Hook, prog_fd: int) -> int:
