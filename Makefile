@@ -6,7 +6,7 @@ C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-bpf test-netns test-e2e demo demo-down lint format proto lock deb clean
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault demo demo-down lint format proto lock deb clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ test-netns: setup ## tests in network namespaces
 
 test-e2e: setup ## tests of agent, controller and CLI together
 	$(PYTEST) tests/e2e $(ARGS)
+
+test-fault: setup ## ten minutes of kills at random moments; not part of `make test`
+	$(PYTEST) tests/fault $(ARGS)
 
 demo: setup ## the whole story in network namespaces, each step checked; KEEP=1 leaves it running
 	@$(VENV)/bin/python -m demo $(if $(KEEP),--keep)

@@ -120,6 +120,25 @@ def test_untagged_programs_are_left_alone(plane: Plane, servers: Network) -> Non
     assert plane.events() == []
 
 
+@pytest.mark.parametrize(
+    ("way", "address"),
+    [("routed", IN4), ("routed", IN6), ("routed_once", IN4), ("routed_tcp", IN4), ("routed_tcp", IN6)],
+)
+def test_a_source_route_does_not_lead_around_the_rules(plane: Plane, servers: Network, way: str, address: str) -> None:
+    """The destination that is named is allowed; the first hop, where the packet really goes, is not."""
+    plane.apply(POLICY)
+    plane.events()
+    attempt = [(way, address, 443 if way == "routed_tcp" else 8000)]
+    first_hop = f"{OUT6}/128" if ":" in address else f"{OUT4}/32"
+    with Sniffer(servers.router, "enclave") as sniffer:
+        plane.attempt(servers["enclave"], attempt, [])
+        assert sniffer.frames(to=first_hop) != [], "the kernel sends it there"
+        sniffer.clear()
+        assert plane.attempt(servers["enclave"], attempt) == ["timeout" if way == "routed_tcp" else "EPERM"]
+        assert sniffer.frames() == []
+    assert {e.reason for e in plane.events(Stage.EGRESS)} == {Reason.SOURCE_ROUTE}
+
+
 def test_sockets_that_no_rule_can_judge_are_refused(plane: Plane, servers: Network) -> None:
     plane.apply(POLICY)
     plane.events()

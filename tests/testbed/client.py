@@ -61,6 +61,42 @@ def ping(address: str, _port: int) -> str:
         return "ok" if PAYLOAD in sock.recv(100) else "no answer"
 
 
+VIA4, VIA6 = "203.0.113.10", "2001:db8:bad::10"  # the place outside: a first hop that no rule allows
+IP_RETOPTS = 7
+
+
+def source_route(address: str) -> "tuple[int, int, bytes]":
+    """Level, name and value of an option that makes packets for `address` go to the place outside first."""
+    if ":" not in address:  # loose source route, RFC 791
+        return socket.IPPROTO_IP, socket.IP_OPTIONS, b"\x83\x07\x04" + socket.inet_aton(VIA4) + b"\0"
+    segments = bytes(16) + socket.inet_pton(socket.AF_INET6, VIA6)  # RFC 8754
+    return socket.IPPROTO_IPV6, socket.IPV6_RTHDR, bytes([0, 4, 4, 1, 1, 0, 0, 0]) + segments
+
+
+def routed(address: str, port: int) -> str:
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(*source_route(address))
+        sock.sendto(PAYLOAD, (address, port))
+    return "ok"
+
+
+def routed_once(address: str, port: int) -> str:
+    """The same by a control message, which no hook of setsockopt sees."""
+    level, name, value = source_route(address)
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as sock:
+        control = (level, IP_RETOPTS if level == socket.IPPROTO_IP else name, value)
+        sock.sendmsg([PAYLOAD], [control], 0, (address, port))
+    return "ok"
+
+
+def routed_tcp(address: str, port: int) -> str:
+    with socket.socket(family_of(address)) as sock:
+        sock.settimeout(TIMEOUT)
+        sock.setsockopt(*source_route(address))
+        sock.connect((address, port))
+    return "ok"
+
+
 def raw(_address: str, _port: int) -> str:
     socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
     return "ok"
