@@ -17,6 +17,9 @@ def command(instance: Instance, pid: int, classes: str, as_json: bool) -> None:
 
     Tags are never taken away: a process loses them by ending. PID 1, sshd, the agent and its ancestors are refused.
 
+    Descendants whose parents have died are found as far back as the kernel remembers: 16,384 forks of the host. TCP
+    connections that wait to be accepted at this moment are aborted, since nobody can tag them.
+
     \b
     Examples:
       landfast-agent tag 4711 --class eea-user-data
