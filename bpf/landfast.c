@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * All programs of the data plane. Only uapi headers: one source for all kernels. BCC compiles it twice, side by side,
- * since half of the work is in the connect programs.
+ * so that both halves take about as long.
  */
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/in.h>
@@ -20,8 +20,8 @@
 #include "peer.h"
 #ifdef LF_UNIT_CONNECT
 #include "connect.c"
+#include "egress.c"
 #else
 #include "task.c"
 #include "sendmsg.c"
-#include "egress.c"
 #endif
