@@ -6,7 +6,8 @@ C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault demo demo-down lint format proto lock deb clean
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault demo demo-down lint format proto lock deb
+.PHONY: clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'

@@ -87,6 +87,13 @@ def _without_lsm() -> str:
     raise AgentError("BPF LSM is active, but this version has no programs for it yet")
 
 
+def _forbidden_calls() -> str:
+    raise AgentError(
+        "socket families that pass no hook (AF_PACKET, AF_VSOCK, ...) and io_uring are not caught by this version: "
+        "start tagged programs with `exec`, which drops the capabilities for most of them"
+    )
+
+
 def _check(name: str, what: Callable[[], str], fatal: bool = True) -> Finding:
     try:
         return Finding(name, True, what(), fatal)
@@ -105,6 +112,7 @@ def examine(instance: Instance) -> list[Finding]:
         _check("kernel headers", _headers, fatal=False),
         _check("programs", lambda: _loads(instance)),
         _check("attached", lambda: _attached(instance), fatal=False),
+        _check("forbidden calls", _forbidden_calls, fatal=False),
         _check("second tier (LSM)", _without_lsm, fatal=False),
     ]
 
