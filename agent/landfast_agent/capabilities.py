@@ -2,7 +2,12 @@
 
 What each would allow: net_raw packets that lie about where they go; net_admin other routes, neighbours and tunnels;
 sys_admin and bpf detaching the programs; sys_module and sys_rawio the kernel itself; sys_ptrace other processes'
-sockets and memory; sys_boot another kernel; mknod raw devices; perfmon kernel memory.
+sockets and memory; sys_boot another kernel; mknod raw devices; perfmon kernel memory; sys_time a clock that stands
+still, by which no rule expires; checkpoint_restore a process number of one's choice, which tags go by.
+
+Left alone, since they undo nothing here or since ordinary programs of root need them: net_bind_service and sys_chroot
+change no verdict, setpcap gives nothing beyond the bounding set, dac_override and its like are root's own identity,
+which `landfast_agent.privileges` names. setns(2) needs sys_admin.
 """
 
 import ctypes
@@ -10,7 +15,8 @@ import struct
 
 from landfast_agent.errors import KernelError
 
-DROPPED = {
+#: Capabilities that undo enforcement, with their numbers.
+UNDOING = {
     "net_admin": 12,
     "net_raw": 13,
     "sys_module": 16,
@@ -18,9 +24,11 @@ DROPPED = {
     "sys_ptrace": 19,
     "sys_admin": 21,
     "sys_boot": 22,
+    "sys_time": 25,
     "mknod": 27,
     "perfmon": 38,
     "bpf": 39,
+    "checkpoint_restore": 40,
 }
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_LOWER = 23, 24, 47, 3
 _VERSION_3 = 0x20080522
@@ -53,7 +61,7 @@ def drop() -> list[str]:
     Without CAP_SETPCAP the bounding set stays; what an unprivileged process has none of, it cannot drop.
     """
     words, had = _read(), []
-    for name, number in DROPPED.items():
+    for name, number in UNDOING.items():
         low, bit = (0, number) if number < 32 else (3, number - 32)
         if words[low + 1] >> bit & 1:
             had.append(name)

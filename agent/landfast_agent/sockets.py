@@ -50,7 +50,7 @@ def _duplicate(pidfd: int, fd: int) -> socket.socket | None:
     raise KernelError(f"take descriptor {fd} of another process", ctypes.get_errno())
 
 
-def _tables(pid: int) -> list[int]:
+def tables(pid: int) -> list[int]:
     """One thread for each descriptor table of a process: nearly always the leader alone.
 
     A thread may have left the common table, and goes on with it when the leader has ended.
@@ -104,7 +104,7 @@ def _describe(fd: int, copy: socket.socket) -> Found:
 
 def opened(pid: int) -> Iterator[tuple[Found, socket.socket]]:
     """Every socket of a process with a duplicate of it, which is closed when the next one is asked for."""
-    for thread in _tables(pid):
+    for thread in tables(pid):
         with suppress(ProcessLookupError):
             yield from _opened_by(pid, thread)
 

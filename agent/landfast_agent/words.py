@@ -9,6 +9,7 @@ from landfast_agent.errors import BadInput, Unavailable
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _MIB = 1 << 20
+_NARROW = 11  # columns that no table cuts
 
 
 def require_root() -> None:
@@ -45,13 +46,11 @@ def paragraph(text: str, indent: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns; the widest is cut so that a line fits the terminal."""
+    """Left-aligned columns; the widest are cut so that a line fits the terminal."""
     widths = [max(len(line[i]) for line in (heads, *rows)) for i in range(len(heads))]
-    room = shutil.get_terminal_size((80, 24)).columns
-    excess = sum(widths) + 2 * (len(widths) - 1) - room
-    widest = widths.index(max(widths))
-    if excess > 0:
-        widths[widest] = max(widths[widest] - excess, len(heads[widest]), 8)
+    room = shutil.get_terminal_size((80, 24)).columns - 2 * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > _NARROW:
+        widths[widths.index(max(widths))] -= 1
     return "\n".join(_line(line, widths) for line in (heads, *rows))
 
 

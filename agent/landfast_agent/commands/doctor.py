@@ -5,18 +5,25 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import click
+import psutil
 
-from landfast_agent import cgroups, image, loader, perf
+from landfast.event import printable
+from landfast_agent import cgroups, hardening, image, loader, perf, privileges, tasks
+from landfast_agent.cgroup_names import unit_of
 from landfast_agent.errors import AgentError
 from landfast_agent.instance import Instance
+from landfast_agent.maps import Maps
 from landfast_agent.words import paragraph, require_root
 
 _SYSTEM_PYTHON = "/usr/bin/python3"
 _OLDEST = (5, 15)  # links on tracepoints
+_NAMED = 5  # processes that a finding names
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,30 @@ def _forbidden_calls() -> str:
     )
 
 
+def _inside(instance: Instance) -> str:
+    """Whether the promise holds for everybody who is tagged."""
+    with Maps(instance) as maps:
+        tgids = sorted(task.tgid for task in tasks.everything(maps))
+    held = {tgid: found for tgid in tgids if (found := privileges.held_by(tgid))}
+    if not held:
+        return f"none of {len(tgids)} holds what undoes enforcement"
+    named = "; ".join(f"{_who(tgid)}: {', '.join(found)}" for tgid, found in islice(held.items(), _NAMED))
+    more = f"; and {len(held) - _NAMED} more, see `{instance.agent} ps`" if len(held) > _NAMED else ""
+    raise AgentError(
+        f"{len(held)} of {len(tgids)} are outside the promise, since they hold what undoes enforcement. {named}{more}. "
+        f"Run them as a user of their own, by `exec` without --keep-capabilities or with the drop-in that "
+        f"`{instance.agent} doctor --unit UNIT` prints"
+    )
+
+
+def _who(tgid: int) -> str:
+    """`nginx[4711] of nginx.service`."""
+    unit = unit_of(cgroups.of_process(tgid))
+    with suppress(psutil.NoSuchProcess):
+        return f"{printable(psutil.Process(tgid).name())}[{tgid}]" + (f" of {unit}" if unit else "")
+    return f"[{tgid}]"
+
+
 def _check(name: str, what: Callable[[], str], fatal: bool = True) -> Finding:
     try:
         return Finding(name, True, what(), fatal)
@@ -112,25 +143,32 @@ def examine(instance: Instance) -> list[Finding]:
         _check("kernel headers", _headers, fatal=False),
         _check("programs", lambda: _loads(instance)),
         _check("attached", lambda: _attached(instance), fatal=False),
+        *([_check("tagged processes", lambda: _inside(instance), fatal=False)] if instance.pins.exists() else []),
         _check("forbidden calls", _forbidden_calls, fatal=False),
         _check("second tier (LSM)", _without_lsm, fatal=False),
     ]
 
 
 @click.command("doctor", short_help="Check whether this host can enforce.")
+@click.option("--unit", metavar="U", help="Print a systemd drop-in that hardens this service instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(instance: Instance, as_json: bool) -> None:
+def command(instance: Instance, unit: str | None, as_json: bool) -> None:
     """Probes what enforcement needs by loading it, not by reading configuration, and says how to mend what is missing.
 
     Exit status 0 when this host can enforce, 1 when it cannot. BCC and headers are needed only while no compiled
-    image is cached.
+    image is cached. With --unit nothing is probed, and the unit need not exist on this host: the drop-in says what
+    each of its lines closes, and how to apply it.
 
     \b
     Examples:
       landfast-agent doctor
       landfast-agent doctor --json
+      landfast-agent doctor --unit feed-ingest.service
     """
+    if unit is not None:
+        _print_drop_in(hardening.unit_name(unit), instance, as_json)
+        return
     require_root()
     findings = examine(instance)
     if as_json:
@@ -140,3 +178,8 @@ def command(instance: Instance, as_json: bool) -> None:
             mark = "ok" if finding.ok else "MISSING" if finding.fatal else "note"
             click.echo(paragraph(f"{mark:8}{finding.name}: {finding.detail}", 8))
     sys.exit(1 if any(finding.fatal and not finding.ok for finding in findings) else 0)
+
+
+def _print_drop_in(unit: str, instance: Instance, as_json: bool) -> None:
+    text, path = hardening.drop_in(unit, instance.agent), hardening.path(unit)
+    click.echo(json.dumps({"unit": unit, "path": path, "text": text}) if as_json else text, nl=as_json)

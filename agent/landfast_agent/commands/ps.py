@@ -8,7 +8,7 @@ from typing import Any
 import click
 import psutil
 
-from landfast_agent import cgroups, tasks
+from landfast_agent import cgroups, privileges, tasks
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
@@ -24,6 +24,7 @@ class Row:
     classes: list[str]
     why: str
     since_s: float
+    holds: list[str]
 
     def document(self) -> dict[str, Any]:
         return {
@@ -33,6 +34,7 @@ class Row:
             "classes": self.classes,
             "why": self.why,
             "tagged_seconds_ago": round(self.since_s, 3),
+            "holds": self.holds,
         }
 
 
@@ -51,7 +53,8 @@ def _row(task: Task, names: dict[int, str], now_ns: int) -> Row | None:
     except psutil.NoSuchProcess:
         return None
     classes = [names.get(bit, f"class-{bit}") for bit in range(64) if task.tags >> bit & 1]
-    return Row(task.tgid, user, name, classes, _why(task), (now_ns - task.since_ns) / 1e9)
+    since_s = (now_ns - task.since_ns) / 1e9
+    return Row(task.tgid, user, name, classes, _why(task), since_s, privileges.held_by(task.tgid))
 
 
 @click.command("ps", short_help="List tagged processes and why they are tagged.")
@@ -60,11 +63,13 @@ def _row(task: Task, names: dict[int, str], now_ns: int) -> Row | None:
 def command(instance: Instance, as_json: bool) -> None:
     """Lists the processes that carry data classes, as the kernel has them, and what gave them their tags.
 
-    Works without the daemon.
+    HOLDS is what undoes enforcement or passes it by: root's identity, capabilities, raw sockets, io_uring. Such a
+    process is outside the promise. Works without the daemon.
 
     \b
     Examples:
       landfast-agent ps
+      landfast-agent ps --json | jq '.[] | select(.holds != []) | {pid, name, holds}'
       landfast-agent ps --json | jq '.[] | select(.classes | index("eea-user-data")) | .pid'
     """
     require_root()
@@ -79,5 +84,9 @@ def command(instance: Instance, as_json: bool) -> None:
     if not rows:
         click.echo("no process is tagged")
         return
-    lines = [(str(r.pid), r.user, r.name, ",".join(r.classes), r.why, duration(r.since_s)) for r in rows]
-    click.echo(table(("PID", "USER", "NAME", "CLASSES", "WHY", "FOR"), lines))
+    click.echo(table(("PID", "USER", "NAME", "CLASSES", "WHY", "FOR", "HOLDS"), [_cells(row) for row in rows]))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    classes, holds = ",".join(row.classes), ",".join(row.holds) or "-"
+    return str(row.pid), row.user, row.name, classes, row.why, duration(row.since_s), holds

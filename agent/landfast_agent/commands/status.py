@@ -3,12 +3,13 @@
 import json
 import sys
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import click
 
 from landfast.verdict import Stage
-from landfast_agent import loader, slots, tasks
+from landfast_agent import loader, privileges, slots, tasks
 from landfast_agent.clock import Clock
 from landfast_agent.control import ask
 from landfast_agent.errors import AgentError, Unavailable
@@ -57,14 +58,22 @@ def _counters(maps: Maps) -> dict[str, dict[str, int]]:
     return stages | {"failures": failures}
 
 
+def _outside(tgids: list[int]) -> dict[str, Any]:
+    """Tagged processes that hold what undoes enforcement, and all that they hold."""
+    held = [found for tgid in tgids if (found := privileges.held_by(tgid))]
+    return {"processes": len(held), "hold": list(dict.fromkeys(chain.from_iterable(held)))}
+
+
 def gather(instance: Instance) -> dict[str, Any]:
     """Everything that `status` shows. Raises Unavailable when the instance is not loaded."""
     with Maps(instance) as maps:
+        tagged = [task.tgid for task in tasks.everything(maps)]
         found: dict[str, Any] = {
             "instance": instance.name,
             "hooks": _hooks(instance),
             "policy": _policy(instance, maps),
-            "tagged_processes": sum(1 for _ in tasks.everything(maps)),
+            "tagged_processes": len(tagged),
+            "outside_promise": _outside(tagged),
             "counters": _counters(maps),
             "daemon": None,
         }
@@ -93,8 +102,9 @@ def _problems(found: dict[str, Any]) -> list[str]:
 def command(instance: Instance, as_json: bool) -> None:
     """Shows hooks, policy version and digest read back from the kernel's maps, counters, spool and uplink.
 
-    Exit status 0 when all is well, 1 when something is listed under `problems`, 3 when nothing is loaded. Works
-    without the daemon.
+    Exit status 0 when all is well, 1 when something is listed under `problems`, 3 when nothing is loaded. Tagged
+    processes outside the promise, since they hold what undoes enforcement, are counted and are no problem: somebody
+    has started them so, and `ps` names them. Works without the daemon.
 
     \b
     Examples:
@@ -120,6 +130,7 @@ def _text(found: dict[str, Any]) -> str:
     lines = [
         f"instance    {found['instance']}",
         f"enforcing   {attached} of {len(hooks)} hooks attached, {found['tagged_processes']} processes tagged",
+        *_outside_lines(found["outside_promise"]),
         paragraph(f"policy      version {policy['version']}, classes {_classes(policy)}", 12),
         f"            maps read back: {policy.get('map_digest', '')[:16] or '-'}",
         *_daemon_lines(found["daemon"]),
@@ -128,6 +139,13 @@ def _text(found: dict[str, Any]) -> str:
     ]
     problems = [paragraph(f"problem: {problem}", 9) for problem in found["problems"]]
     return "\n".join([*lines, "", *(problems or ["no problems"])])
+
+
+def _outside_lines(outside: dict[str, Any]) -> list[str]:
+    if not outside["processes"]:
+        return []
+    what = f"{outside['processes']} of them hold {', '.join(outside['hold'])}: outside the promise, see `ps`"
+    return [paragraph(f"            {what}", 12)]
 
 
 def _classes(policy: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from landfast_agent.capabilities import DROPPED
+from landfast_agent.capabilities import UNDOING
 from tests.e2e.agent.host import Host
 from tests.testbed import DATA_CENTRE, OUTSIDE, Network, Program, Sniffer, eventually
 from tests.testbed import client as client_program
@@ -153,7 +153,7 @@ def test_what_is_for_root_is_refused_to_others(host: Host, words: tuple[str, ...
 
 
 def test_capabilities_that_undo_enforcement_are_dropped(host: Host) -> None:
-    lost = sum(1 << number for number in DROPPED.values())
+    lost = sum(1 << number for number in UNDOING.values())
     before = status_of_self(host, "--keep-capabilities")
     after = status_of_self(host)
     for kind in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
