@@ -6,8 +6,8 @@ C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault demo demo-down lint format proto lock deb
-.PHONY: clean
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault conformance demo demo-down lint format proto
+.PHONY: lock deb clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -33,6 +33,10 @@ test-e2e: setup ## tests of agent, controller and CLI together
 test-fault: setup ## ten minutes of kills at random moments; not part of `make test`
 	$(PYTEST) tests/fault $(ARGS)
 
+conformance: ## every way out under Landfast and its rivals, into docs/conformance.md; ARGS="--only 'udp*'" for some
+	@scripts/setup gcc libc6-dev iproute2 nftables
+	$(VENV)/bin/python -m tests.conformance $(ARGS)
+
 demo: setup ## the whole story in network namespaces, each step checked; KEEP=1 leaves it running
 	@$(VENV)/bin/python -m demo $(if $(KEEP),--keep)
 
@@ -44,7 +48,7 @@ lint: ## formatting, lint, types, import rules, wire contract, generated code, s
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy -p tests.testbed -p demo
+	$(VENV)/bin/mypy -p tests.testbed -p tests.conformance -p demo
 	$(VENV)/bin/lint-imports
 	cd proto && ../$(VENV)/bin/buf lint
 	scripts/check-proto

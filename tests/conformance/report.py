@@ -1,0 +1,147 @@
+"""The report: a table for the terminal, docs/conformance.json and docs/conformance.md."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.runners import RUNNERS
+from tests.conformance.technique import Technique
+
+_WORDS = {"held": "held", "escaped": "**out**", "documented": "out (documented)", "broken": "broken", "": "-"}
+_INTRODUCTION = """\
+# Conformance
+
+Every technique is a small program that tries to get a byte to a destination that is not allowed. A capture on the far
+side of the wire judges, not the program: a frame that carries the technique's mark, or a SYN or payload to where it
+may not go, is an escape. A technique counts on a kernel only after it was seen to escape there with nothing to confine
+it. Each run also checks that an untagged process reaches the same destinations, and that a confined one reaches the
+approved destination. `make conformance` repeats all of it; the results are in [conformance.json](conformance.json).
+
+The rivals act on a cgroup: an allowlist in connect and sendmsg hooks, one in skb egress, both together, and nftables
+with `socket cgroupv2`. Each allows loopback, as their usual rule sets do.
+"""
+
+
+class Outcomes:
+    """The results of one kernel beside the descriptions of the techniques."""
+
+    def __init__(self, facts: dict[str, Any], techniques: list[Technique]) -> None:
+        self.facts, self._techniques = facts, {technique.name: technique for technique in techniques}
+        self.runners = [name for name in RUNNERS if name in facts["runners"] and name != "none"]
+
+    def runnable(self) -> list[Technique]:
+        free = self.facts["runners"].get("none", {})
+        return [each for name, each in self._techniques.items() if free.get(name, {}).get("outcome") == "escaped"]
+
+    def impossible(self) -> dict[str, str]:
+        """Techniques that do not get out here with nothing to confine them, and what they said."""
+        free = self.facts["runners"].get("none", {})
+        return {
+            name: found["said"] or f"no frame was seen (status {found['status']})"
+            for name, found in free.items()
+            if found["outcome"] != "escaped" and name in self._techniques
+        }
+
+    def of(self, runner: str, technique: Technique) -> str:
+        """`held`, `escaped`, `documented`, `broken`, or nothing when it was not tried."""
+        found = self.facts["runners"][runner].get(technique.name, {}).get("outcome", "")
+        ours = RUNNERS[runner].is_ours
+        return "documented" if found == "escaped" and ours and technique.documented else str(found)
+
+    def escapes(self, runner: str) -> list[Technique]:
+        return [technique for technique in self.runnable() if self.of(runner, technique) == "escaped"]
+
+    def broken(self, runner: str) -> list[str]:
+        """Trials and controls that prove nothing."""
+        return [name for name, found in self.facts["runners"][runner].items() if found["outcome"] == "broken"]
+
+    def summary(self) -> Iterator[tuple[str, str, str, str, str]]:
+        """For each runner: title, tried, out, out and documented, broken."""
+        for runner in self.runners:
+            outcomes = [self.of(runner, technique) for technique in self.runnable()]
+            tried = sum(outcome in ("held", "escaped", "documented") for outcome in outcomes)
+            counts = (tried, outcomes.count("escaped"), outcomes.count("documented"), len(self.broken(runner)))
+            yield RUNNERS[runner].title, *map(str, counts)  # type: ignore[misc]
+
+
+def failures(outcomes: Outcomes) -> list[str]:
+    """What makes the run fail: undocumented escapes and broken trials under Landfast."""
+    return [
+        line
+        for runner in outcomes.runners
+        if RUNNERS[runner].is_ours
+        for line in (
+            *(f"{runner}: {technique.name} escapes: {technique.title}" for technique in outcomes.escapes(runner)),
+            *(f"{runner}: {name} is broken" for name in outcomes.broken(runner)),
+        )
+    ]
+
+
+def table(outcomes: Outcomes) -> str:
+    """The same as Markdown has it, for the terminal."""
+    lines = [_columns(("runner", "tried", "out", "documented", "broken"))]
+    return "\n".join([*lines, *(_columns(row) for row in outcomes.summary())])
+
+
+def _columns(cells: tuple[str, ...]) -> str:
+    return f"{cells[0]:30}" + "".join(f"{cell:>12}" for cell in cells[1:])
+
+
+def markdown(kernels: dict[str, Any], techniques: list[Technique]) -> str:
+    parts = [_INTRODUCTION, *(_kernel(Outcomes(facts, techniques)) for _, facts in sorted(kernels.items()))]
+    return "\n".join([*parts, _documented(techniques)])
+
+
+def _kernel(outcomes: Outcomes) -> str:
+    facts = outcomes.facts
+    lines = [
+        f"## Linux {facts['kernel']}",
+        "",
+        f"{facts['date']}, commit {facts['commit']}. {facts.get('tier', '')}".strip(),
+    ]
+    lines += ["", *_table(("runner", "techniques", "out", "out, documented", "broken"), list(outcomes.summary()))]
+    titles = tuple(RUNNERS[runner].title for runner in outcomes.runners)
+    for row, techniques in _by_row(outcomes.runnable()).items():
+        lines += ["", f"### {row}", ""]
+        lines += _table(("technique", *titles), [_line(outcomes, technique) for technique in techniques])
+    lines += ["", "### Not runnable on this kernel", ""]
+    return "\n".join([*lines, *(f"- `{name}`: {_plain(why)}" for name, why in outcomes.impossible().items()), ""])
+
+
+def _line(outcomes: Outcomes, technique: Technique) -> tuple[str, ...]:
+    return (technique.title, *(_WORDS.get(outcomes.of(runner, technique), "-") for runner in outcomes.runners))
+
+
+def _by_row(techniques: list[Technique]) -> dict[str, list[Technique]]:
+    found: dict[str, list[Technique]] = defaultdict(list)
+    for technique in techniques:
+        found[technique.row].append(technique)
+    return dict(sorted(found.items()))
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return [" | ".join(("", *cells, "")).strip() for cells in (head, ("--",) * len(head), *rows)]
+
+
+def _plain(words: str) -> str:
+    return words.replace("|", "/").replace("`", "'")[:90]
+
+
+def _documented(techniques: list[Technique]) -> str:
+    reasons = {technique.source.stem: technique.documented for technique in techniques if technique.documented}
+    lines = ["## Documented", "", "What the design cannot close, tier by tier:", ""]
+    return "\n".join([*lines, *(f"- `{name}`: {reason}" for name, reason in sorted(reasons.items())), ""])
+
+
+def write(directory: Path, kernels: dict[str, Any], techniques: list[Technique]) -> None:
+    """Puts the kernels' results in place of what conformance.json had of them, and writes both files."""
+    file = directory / "conformance.json"
+    known = json.loads(file.read_text())["kernels"] if file.exists() else {}
+    merged = known | kernels
+    described = {
+        each.name: {"title": each.title, "row": each.row, "documented": each.documented} for each in techniques
+    }
+    file.write_text(json.dumps({"techniques": described, "kernels": merged}, indent=1, sort_keys=True) + "\n")
+    (directory / "conformance.md").write_text(markdown(merged, techniques))

@@ -1,0 +1,84 @@
+"""Results on disk: DIRECTORY/KERNEL/COMMIT/RUNNER.jsonl, a line for each trial, so that a run can be gone on with.
+
+The last line of a technique counts.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.trial import Outcome, Result
+
+_ROOT = Path(__file__).parents[2]
+_ABOUT = "about.json"
+
+
+def kernel() -> str:
+    return os.uname().release
+
+
+def commit() -> str:
+    """The checked-out commit; with `-dirty` when tracked files differ from it."""
+    words = ["git", "-c", f"safe.directory={_ROOT}", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(words, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+class Store:
+    """The results of one kernel and commit."""
+
+    def __init__(self, directory: Path, kernel: str, commit: str) -> None:
+        self.where = directory / kernel / commit
+        self.where.mkdir(parents=True, exist_ok=True)
+        self._about = {"kernel": kernel, "commit": commit}
+        self.describe(date=datetime.now(UTC).strftime("%Y-%m-%d"))
+
+    def describe(self, **facts: str) -> None:
+        """Adds to what is known of the run."""
+        file = self.where / _ABOUT
+        known = json.loads(file.read_text()) if file.exists() else {}
+        file.write_text(json.dumps(self._about | known | facts, indent=1))
+
+    def forget(self, runner: str) -> None:
+        self._file(runner).unlink(missing_ok=True)
+
+    def add(self, runner: str, result: Result) -> None:
+        with self._file(runner).open("a") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+
+    def of(self, runner: str) -> dict[str, Result]:
+        return _read(self._file(runner)) if self._file(runner).exists() else {}
+
+    def _file(self, runner: str) -> Path:
+        return self.where / f"{runner}.jsonl"
+
+
+def _read(file: Path) -> dict[str, Result]:
+    """A line that was cut short by a crash is left out: its trial is done again."""
+    found: dict[str, Result] = {}
+    for line in file.read_text().splitlines():
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        fields |= {"outcome": Outcome(fields["outcome"]), "seen": tuple(fields["seen"])}
+        found[fields["technique"]] = Result(**fields)
+    return found
+
+
+def gather(directory: Path) -> dict[str, Any]:
+    """The newest results of every kernel: {kernel: {kernel, commit, date, runners: {runner: {technique: ...}}}}."""
+    found: dict[str, Any] = {}
+    for about in sorted(directory.glob(f"*/*/{_ABOUT}"), key=lambda path: path.stat().st_mtime):
+        facts = json.loads(about.read_text())
+        runners = {file.stem: _compact(_read(file)) for file in sorted(about.parent.glob("*.jsonl"))}
+        found[facts["kernel"]] = facts | {"runners": runners}
+    return found
+
+
+def _compact(results: dict[str, Result]) -> dict[str, Any]:
+    kept = ("outcome", "said", "status", "frames", "apart", "seen")
+    return {name: {key: getattr(result, key) for key in kept} for name, result in sorted(results.items())}

@@ -1,0 +1,160 @@
+"""Runners: what confines a technique. Each makes a command line of its own, and can confine what already runs."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conformance.lab import APPROVED4, APPROVED6, PREFIX, Lab
+from tests.testbed import Cgroup, Network, Program, owned
+from tests.testbed.leftovers import remove_instance
+
+_AGENT = Path(sys.executable).parent / "landfast-agent"
+INSTANCES = "cf"
+_RIVALS = Path(__file__).parent / "rivals"
+_START_S = 120  # a start may have to compile the data plane
+_POLICY = f"""\
+version: 1
+data_classes:
+  eu:
+    allow:
+      - {{to: {APPROVED4}/32, ports: [any, icmp], reason: the approved destination}}
+      - {{to: "{APPROVED6}/128", ports: [any, icmp], reason: the approved destination}}
+"""
+
+
+class Session:
+    """A runner at work. `confined` is the cgroup of whoever is confined, `free` that of all others."""
+
+    def __init__(self, confined: Cgroup, free: Cgroup) -> None:
+        self.confined, self.free = confined, free
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What techniques are told beside their lab's environment."""
+        return {"CGROUP_OUTSIDE": str(self.free.path)}
+
+    def prepare(self, lab: Lab) -> None:
+        """What has to be done in each lab."""
+
+    def confine(self, argv: list[str]) -> list[str]:
+        """`argv` as a command line that is confined from its first instruction; started in the cgroup `confined`."""
+        return argv
+
+    def tag(self, lab: Lab, pid: int) -> str:
+        """Confines a process that runs in the cgroup `free`. What the runner refused, or nothing."""
+        self.confined.add(pid)
+        return ""
+
+
+class _Landfast(Session):
+    def __init__(self, confined: Cgroup, free: Cgroup, instance: str, options: tuple[str, ...]) -> None:
+        super().__init__(confined, free)
+        self._instance, self._options = instance, options
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {"INSTANCE": self._instance}
+
+    def confine(self, argv: list[str]) -> list[str]:
+        return _agent(self._instance, "exec", "--class", "eu", *self._options, "--", *argv)
+
+    def tag(self, lab: Lab, pid: int) -> str:
+        done = lab.source.run(_agent(self._instance, "tag", str(pid), "--class", "eu"), timeout=120)
+        return done.stderr.strip() if done.returncode else ""
+
+
+class _Nftables(Session):
+    def prepare(self, lab: Lab) -> None:
+        rules = (
+            (_RIVALS / "nftables.nft")
+            .read_text()
+            .format(
+                cgroup=self.confined.path.relative_to("/sys/fs/cgroup"),
+                level=len(Path(self.confined.name).parts),
+                approved4=APPROVED4,
+                approved6=APPROVED6,
+            )
+        )
+        lab.source.run(["nft", "-f", "-"], input=rules, stdin=None).check_returncode()
+
+
+@dataclass(frozen=True)
+class Runner:
+    """`start(directory)` is a context in which techniques can be run; `is_ours` means that nothing may escape."""
+
+    title: str
+    start: Callable[[Path], AbstractContextManager[Session]]
+    is_ours: bool = False
+
+
+@contextmanager
+def _cgroups() -> Iterator[tuple[Cgroup, Cgroup]]:
+    name = owned(PREFIX)
+    with Cgroup(f"{name}/confined") as confined, Cgroup(f"{name}/free") as free:
+        yield confined, free
+
+
+@contextmanager
+def _free(_: Path) -> Iterator[Session]:
+    with _cgroups() as made:
+        yield Session(*made)
+
+
+@contextmanager
+def _nftables(_: Path) -> Iterator[Session]:
+    with _cgroups() as made:
+        yield _Nftables(*made)
+
+
+def _landfast(*options: str) -> Callable[[Path], AbstractContextManager[Session]]:
+    @contextmanager
+    def start(directory: Path) -> Iterator[Session]:
+        instance = owned(INSTANCES)
+        policy = directory / f"{instance}.yaml"
+        policy.write_text(_POLICY)
+        with ExitStack() as stack:
+            made = stack.enter_context(_cgroups())
+            home = stack.enter_context(Network(PREFIX, ()))
+            stack.callback(remove_instance, instance)
+            argv = _agent(instance, "run", "--policy", str(policy))
+            daemon = stack.enter_context(Program(argv, directory / f"{instance}.log", home.router))
+            daemon.ready(
+                lambda: '"daemon": {' in home.router.run(_agent(instance, "status", "--json")).stdout, _START_S
+            )
+            yield _Landfast(*made, instance, options)
+
+    return start
+
+
+def _agent(instance: str, *words: str) -> list[str]:
+    return [str(_AGENT), "--instance", instance, *words]
+
+
+def _programs(*sources: str) -> Callable[[Path], AbstractContextManager[Session]]:
+    """A rival made of BPF programs on the cgroup."""
+
+    @contextmanager
+    def start(directory: Path) -> Iterator[Session]:
+        with _cgroups() as made:
+            argv = ["/usr/bin/python3", "-SEs", str(_RIVALS / "attach.py"), str(made[0].path), APPROVED4, APPROVED6]
+            log = directory / f"{'-'.join(sources)}.log"
+            log.unlink(missing_ok=True)
+            with Program([*argv, *sources], log) as program:
+                program.ready(lambda: "ready" in program.output, _START_S)
+                yield Session(*made)
+
+    return start
+
+
+#: By the names that --runners takes. `none` comes first: it says what can be tried here.
+RUNNERS = {
+    "none": Runner("nothing", _free),
+    "landfast": Runner("Landfast", _landfast(), is_ours=True),
+    "landfast-keep": Runner("Landfast, capabilities kept", _landfast("--keep-capabilities"), is_ours=True),
+    "connect-hooks": Runner("connect and sendmsg hooks", _programs("connect")),
+    "skb-egress": Runner("skb egress", _programs("skb")),
+    "hooks-and-skb": Runner("both", _programs("connect", "skb")),
+    "nftables": Runner("nftables cgroup match", _nftables),
+}
