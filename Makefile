@@ -2,7 +2,7 @@
 
 VENV := .venv
 PYTEST := $(VENV)/bin/pytest
-C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
+C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch])
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help

@@ -28,7 +28,7 @@ class Capture:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read, name="capture", daemon=True)
 
-    def of(self, mark: bytes, port: int) -> tuple[list[Sight], list[Sight]]:
+    def of(self, mark: bytes, port: int | None) -> tuple[list[Sight], list[Sight]]:
         """The frames of one technique: forbidden ones, and those that are listed apart."""
         self._check_complete()
         ruled = [(sight, rule(sight, mark, port, self._approved)) for sight in list(self._sights)]

@@ -60,8 +60,8 @@ class Sight:
         return f"protocol {self.protocol} {self.source} > {self.destination} port {self.ports[1]}, {what}"
 
 
-def rule(sight: Sight, mark: bytes, port: int, approved: Collection[str]) -> Ruling:
-    """What `sight` proves about the technique with this mark and port."""
+def rule(sight: Sight, mark: bytes, port: int | None, approved: Collection[str]) -> Ruling:
+    """What `sight` proves about the technique with this mark and port; without a port, only the mark counts."""
     if mark in sight.frame:
         return Ruling.FORBIDDEN
     if port not in sight.ports or sight.destination in approved:

@@ -38,6 +38,11 @@ class Technique:
     number: int = field(default=0, compare=False)
 
     @property
+    def known_by_mark(self) -> bool:
+        """Whether only the mark proves anything: untagged processes use its port as well, or it did before its tag."""
+        return self.late or self.helper is not None
+
+    @property
     def alone(self) -> bool:
         """Whether it may change its network namespace, so that no other may share it."""
         return bool(self.caps & _ALTERS_NAMESPACE)
@@ -97,7 +102,7 @@ def _describe(source: Path, keys: dict[str, str], variant: str, family: str) -> 
         title=", ".join(filter(None, (keys["title"], variant.replace("_", " "), family and f"IPv{family}"))),
         row=keys["row"],
         caps=frozenset(keys.get("caps", "").replace(",", " ").split()),
-        helper=_helper(source) if keys.get("helper") == "yes" else None,
+        helper=_helper(source, keys["helper"]) if keys.get("helper") else None,
         late=keys.get("tag") == "late",
         documented=keys.get("documented", ""),
         variant=variant,
@@ -107,8 +112,8 @@ def _describe(source: Path, keys: dict[str, str], variant: str, family: str) -> 
     )
 
 
-def _helper(source: Path) -> Path:
-    path = source.parent.parent / "helpers" / f"{source.stem}.py"
+def _helper(source: Path, name: str) -> Path:
+    path = source.parent.parent / "helpers" / f"{source.stem if name == 'yes' else name}.py"
     if not path.exists():
-        raise HeaderError(f"{source.name}: `helper: yes`, but there is no helpers/{path.name}")
+        raise HeaderError(f"{source.name}: `helper: {name}`, but there is no helpers/{path.name}")
     return path

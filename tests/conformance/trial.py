@@ -1,5 +1,6 @@
 """One technique under one runner, from its first instruction to what the wire proves."""
 
+import math
 import os
 import signal
 import subprocess
@@ -66,7 +67,8 @@ class Trial:
 
     def judge(self, technique: Technique, status: int, said: str) -> Result:
         """What the wire has shown of the technique until now."""
-        forbidden, apart = self.lab.capture.of(self.lab.mark(technique), self.lab.port(technique))
+        port = None if technique.known_by_mark else self.lab.port(technique)
+        forbidden, apart = self.lab.capture.of(self.lab.mark(technique), port)
         outcome = Outcome.ESCAPED if forbidden else Outcome.HELD
         seen = tuple(str(sight) for sight in forbidden[:3])
         return Result(technique.name, outcome, said, status, len(forbidden), len(apart), seen)
@@ -74,6 +76,7 @@ class Trial:
     def _perform(self, technique: Technique) -> tuple[int, str]:
         with self.lab.serving(technique) as directory:
             environment = self.lab.environment(technique, directory) | self.session.environment
+            environment["SLOW"] = str(math.ceil(self.slow))
             with self._helper(technique, directory, environment):
                 status, said = self._program(technique, directory, environment)
                 time.sleep((0.4 if technique.helper else 0.1) * self.slow)

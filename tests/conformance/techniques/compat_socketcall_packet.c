@@ -1,0 +1,15 @@
+// title: socket(AF_PACKET) by socketcall, whose arguments are in memory
+// row: 32-bit system calls
+// caps: net_raw
+#include "packets.h"
+#include "compat.h"
+#include <linux/if_packet.h>
+
+int main(void)
+{
+	struct frame frame = udp_frame();
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = number("IFINDEX")};
+	int fd = must(compat_socketcall(CALL_SOCKET, (uint32_t[6]){AF_PACKET, SOCK_RAW}), "socketcall");
+	must(sendto(fd, frame.bytes, frame.size, 0, (struct sockaddr *)&to, sizeof(to)), "sendto");
+	return WENT_OUT;
+}

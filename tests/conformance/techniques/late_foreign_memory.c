@@ -1,0 +1,35 @@
+// title: another process's memory, opened before the tag
+// row: ptrace, process_vm_writev, /proc/PID/mem
+// caps: sys_ptrace
+// helper: victim
+// tag: late
+// variants: proc_mem ptrace
+// documented: what is open at the tag cannot be taken away: a tracer or a descriptor of /proc/PID/mem stays
+#include "victim.h"
+#include <sys/ptrace.h>
+
+int main(void)
+{
+	struct victim to = victim();
+	char path[32];
+	int status;
+	snprintf(path, sizeof(path), "/proc/%d/mem", to.pid);
+	int fd = must(open(path, O_RDWR), path);
+	if (is("ptrace"))
+		must(ptrace(PTRACE_SEIZE, to.pid, NULL, NULL), "PTRACE_SEIZE");
+	wait_for_tag();
+	if (is("proc_mem")) {
+		must(pwrite(fd, mark(), strlen(mark()), to.memory), "pwrite");
+	} else {
+		must(ptrace(PTRACE_INTERRUPT, to.pid, NULL, NULL), "PTRACE_INTERRUPT");
+		must(waitpid(to.pid, &status, __WALL), "waitpid");
+		for (size_t at = 0; at < strlen(mark()); at += sizeof(long)) {
+			long word = 0;
+			strncpy((char *)&word, mark() + at, sizeof(word));
+			must(ptrace(PTRACE_POKEDATA, to.pid, to.memory + at, word), "PTRACE_POKEDATA");
+		}
+		must(ptrace(PTRACE_DETACH, to.pid, NULL, NULL), "PTRACE_DETACH");
+	}
+	usleep(200000);
+	return WENT_OUT;
+}
