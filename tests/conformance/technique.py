@@ -10,7 +10,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _LINE = re.compile(r"(?:#|//|/?\*+)\s*([a-z]+):(?:\s+(.*?))?\s*(?:\*/)?")
-_KEYS = {"title", "row", "caps", "helper", "tag", "documented", "variants", "family", "dial", "spoils"}
+_KEYS = {"title", "row", "caps", "helper", "tag", "documented", "variants", "family", "dial", "judge", "spoils"}
 _FIRST_CONTROL = 5000  # above the number of techniques
 _ALTERS_NAMESPACE = {"net_admin", "sys_admin", "root"}
 
@@ -34,13 +34,14 @@ class Technique:
     variant: str = ""
     family: str = ""  # "4", "6" or ""
     dial: str = ""  # "tcp" or "udp": the far side calls it meanwhile
+    by_mark: bool = False  # only frames with its mark count
     spoils: bool = False  # it harms the agent that it runs under: it gets one of its own
     number: int = field(default=0, compare=False)
 
     @property
     def known_by_mark(self) -> bool:
-        """Whether only the mark proves anything: untagged processes use its port as well, or it did before its tag."""
-        return self.late or self.helper is not None
+        """Whether only the mark proves anything: others use its port as well, or it did so itself before its tag."""
+        return self.by_mark or self.late or self.helper is not None
 
     @property
     def alone(self) -> bool:
@@ -49,14 +50,15 @@ class Technique:
 
 
 def header(source: Path) -> dict[str, str]:
-    """The `key: value` lines at the top of a source; empty when it has none. Raises HeaderError."""
+    """The `key: value` lines at the top of a source; a repeated key goes on. Raises HeaderError."""
     found: dict[str, str] = {}
     for number, line in enumerate(source.read_text().splitlines(), 1):
         match = _LINE.fullmatch(line.strip())
         if not match and found:
             break
         if match:
-            found[_known(match[1], source, number)] = match[2] or ""
+            key = _known(match[1], source, number)
+            found[key] = f"{found.get(key, '')} {match[2] or ''}".strip()
     return found
 
 
@@ -108,6 +110,7 @@ def _describe(source: Path, keys: dict[str, str], variant: str, family: str) -> 
         variant=variant,
         family=family,
         dial=keys.get("dial", ""),
+        by_mark=keys.get("judge") == "mark",
         spoils=keys.get("spoils") == "yes",
     )
 

@@ -75,14 +75,17 @@ class Trial:
 
     def _perform(self, technique: Technique) -> tuple[int, str]:
         with self.lab.serving(technique) as directory:
-            environment = self.lab.environment(technique, directory) | self.session.environment
-            environment["SLOW"] = str(math.ceil(self.slow))
+            environment = self._environment(technique, directory)
             with self._helper(technique, directory, environment):
                 status, said = self._program(technique, directory, environment)
                 time.sleep((0.4 if technique.helper else 0.1) * self.slow)
         if problem := self.lab.control():
             raise Broken(problem)
         return status, said
+
+    def _environment(self, technique: Technique, directory: Path) -> dict[str, str]:
+        told = self.lab.environment(technique, directory) | self.session.environment
+        return told | {"SLOW": str(math.ceil(self.slow))}
 
     @contextmanager
     def _helper(self, technique: Technique, directory: Path, environment: dict[str, str]) -> Iterator[None]:
