@@ -7,6 +7,7 @@
 #include <sched.h>
 
 static int pipes[2], fd;
+static volatile int is_open;
 
 static int rest(void)
 {
@@ -26,9 +27,8 @@ static void *thread(void *unused)
 {
 	must(unshare(CLONE_FILES), "unshare");
 	fd = connected(SOCK_DGRAM, "TARGET4");
-	go();
+	is_open = 1;
 	must(read(pipes[0], &(char){0}, 1), "read");
-	usleep(50000);
 	send_mark(fd);
 	return unused;
 }
@@ -37,7 +37,8 @@ static int in_thread(void)
 {
 	pthread_t made;
 	pthread_create(&made, NULL, thread, NULL);
-	must(read(pipes[0], &(char){0}, 1), "read");
+	while (!is_open)
+		usleep(1000);
 	wait_for_tag();
 	go();
 	pthread_join(made, NULL);
