@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from tests.conformance.technique import Technique
@@ -12,8 +13,9 @@ _BUILD = _ROOT / "build" / "conformance" / "bin"
 _PYTHON = ("/usr/bin/python3", "-SEs")  # finds common.py beside the script, and nothing of this environment
 
 
+@cache
 def command(source: Path) -> list[str]:
-    """How the technique, helper or control `source` is started. Compiles it when it is C."""
+    """How the technique, helper or control `source` is started. Compiles it when it is C, as it was when first asked."""
     return [*_PYTHON, str(source)] if source.suffix == ".py" else [str(_binary(source))]
 
 
