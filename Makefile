@@ -1,13 +1,14 @@
 # `make help` lists everything that can be asked for.
 
 VENV := .venv
+KERNELS := 5.10 6.1 6.12
 PYTEST := $(VENV)/bin/pytest
 C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch])
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault conformance demo demo-down lint format proto
-.PHONY: lock deb clean
+.PHONY: lock deb clean kernels on-kernel
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -59,6 +60,13 @@ format: setup ## rewrite Python and C sources in the project's format
 	$(VENV)/bin/ruff check --fix-only
 	$(VENV)/bin/ruff format
 	$(VENV)/bin/clang-format -i $(C_SOURCES)
+
+kernels: ## download other Debian kernels, to run in an emulated machine (not installed; 1 GB)
+	@scripts/setup qemu-system-x86 busybox-static cpio kmod xz-utils zstd
+	scripts/vm/get-kernels $(KERNELS)
+
+on-kernel: setup kernels ## run a command on another kernel: make on-kernel KERNEL=6.1 CMD='uname -a'
+	scripts/vm/run $(KERNEL) "$(CMD)"
 
 proto: setup ## regenerate the Python code of proto/landfast/v1
 	scripts/generate-proto
