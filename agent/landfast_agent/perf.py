@@ -2,6 +2,7 @@
 
 import ctypes as c
 import os
+import platform
 from pathlib import Path
 
 from landfast_agent import libbpf
@@ -12,6 +13,8 @@ _TYPE_TRACEPOINT = 2
 _FLAG_CLOEXEC = 8
 _BPF_PERF_EVENT = 41  # enum bpf_attach_type
 _ATTRIBUTE_SIZE = 128
+_TRACEPOINT = 5  # enum bpf_prog_type
+_RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")  # r0 = 0; exit
 _TRACEFS = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 
 
@@ -52,3 +55,17 @@ def link_tracepoint(tracepoint: str, prog_fd: int) -> int:
         return libbpf.link_create(prog_fd, event, _BPF_PERF_EVENT)
     finally:
         os.close(event)
+
+
+def require_links() -> None:
+    """Links a program that does nothing, and lets it go. Raises Unavailable on kernels that cannot: before 5.15."""
+    program = libbpf.prog_load(_TRACEPOINT, "lf_probe", _RETURN_0, licence="Dual BSD/GPL")
+    try:
+        os.close(link_tracepoint("sched/sched_process_exit", program))
+    except KernelError as error:
+        raise Unavailable(
+            f"Linux {platform.release()} cannot pin programs to tracepoints ({os.strerror(error.errno)}): "
+            f"Landfast needs Linux 5.15 or later"
+        ) from error
+    finally:
+        os.close(program)

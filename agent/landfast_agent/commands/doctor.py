@@ -22,7 +22,6 @@ from landfast_agent.maps import Maps
 from landfast_agent.words import paragraph, require_root
 
 _SYSTEM_PYTHON = "/usr/bin/python3"
-_OLDEST = (5, 15)  # links on tracepoints
 _NAMED = 5  # processes that a finding names
 
 
@@ -37,11 +36,8 @@ class Finding:
 
 
 def _kernel() -> str:
-    release = platform.release()
-    version = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
-    if version < _OLDEST:
-        raise AgentError(f"Linux {release} is too old: pinned tracepoint links need 5.15 or later")
-    return f"Linux {release}"
+    perf.require_links()
+    return f"Linux {platform.release()}"
 
 
 def _bpffs() -> str:
@@ -135,9 +131,9 @@ def _check(name: str, what: Callable[[], str], fatal: bool = True) -> Finding:
 def examine(instance: Instance) -> list[Finding]:
     """All checks, in the order in which they should be mended."""
     return [
-        _check("kernel", _kernel),
         _check("bpf file system", _bpffs),
         _check("tracefs", _tracefs),
+        _check("kernel", _kernel),
         _check("cgroup v2", _cgroup2),
         _check("BCC", _bcc, fatal=False),
         _check("kernel headers", _headers, fatal=False),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from landfast_agent import memory
+from landfast_agent import memory, perf
 from landfast_agent.config import read
 from landfast_agent.instance import Instance
 from landfast_agent.words import require_root
@@ -48,6 +48,7 @@ def command(instance: Instance, config_file: Path | None, policy: Path | None) -
       landfast-agent run --config /etc/landfast/agent.toml
     """
     require_root()
+    perf.require_links()
     memory.be_frugal()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is read anyway
     config = read(config_file)
