@@ -7,19 +7,25 @@
 #include <dirent.h>
 #include <signal.h>
 
-/* Calls `act` with each file that the agent has pinned. */
-SHARED void each_pin(void (*act)(const char *path))
+SHARED void each_file(const char *directory, void (*act)(const char *path))
 {
-	const char *instance = getenv("INSTANCE");
-	char directory[256], path[600];
-	if (!instance || !*instance || strchr(instance, '/') || *instance == '.')
-		return;
-	snprintf(directory, sizeof(directory), "/sys/fs/bpf/landfast/%s", instance);
-	DIR *pins = opendir(directory);
-	for (struct dirent *each; pins && (each = readdir(pins));) {
+	char path[600];
+	DIR *files = opendir(directory);
+	for (struct dirent *each; files && (each = readdir(files));) {
 		snprintf(path, sizeof(path), "%s/%s", directory, each->d_name);
 		if (each->d_name[0] != '.')
 			act(path);
+	}
+}
+
+/* Calls `act` with everything that the agent has pinned. */
+SHARED void each_pin(void (*act)(const char *path))
+{
+	const char *instance = getenv("INSTANCE"), *kinds[] = {"links", "programs", "maps"};
+	char directory[256];
+	for (int i = 0; i < 3 && instance && *instance && !strchr(instance, '/') && *instance != '.'; i++) {
+		snprintf(directory, sizeof(directory), "/sys/fs/bpf/landfast/%s/%s", instance, kinds[i]);
+		each_file(directory, act);
 	}
 }
 
