@@ -95,7 +95,7 @@ def _try(name: str, techniques: list[Technique], store: Store, args: argparse.Na
         store.add(name, kept)
         print(f"  {kept.technique:44} {kept.outcome:8} {kept.seconds:5.1f} s  {kept.said[:60]}", flush=True)
 
-    Campaign(RUNNERS[name], store.where, tell, args.jobs, args.slow).run(techniques)
+    Campaign(RUNNERS[name], store.where, tell, store.describe, args.jobs, args.slow).run(techniques)
 
 
 def _cannot(result: Result) -> Result:
@@ -103,15 +103,15 @@ def _cannot(result: Result) -> Result:
     return replace(result, outcome=Outcome.CANNOT) if result.outcome is Outcome.HELD else result
 
 
-def _report(args: argparse.Namespace, store: Store) -> int:
+def _report(args: argparse.Namespace, techniques: list[Technique], store: Store) -> int:
     facts = gather(args.results)[store.where.parent.name]
-    outcomes = report.Outcomes(facts, discover())
+    outcomes = report.Outcomes(facts, techniques)
     print(f"\nLinux {facts['kernel']}, commit {facts['commit']}\n{report.table(outcomes)}")
     if args.json:
         args.json.write_text(json.dumps(facts, indent=1))
-    if args.only == ["*"] and set(RUNNERS) <= set(facts["runners"]):
+    if args.only == ["*"] and set(facts["runners"]) == set(RUNNERS):
         report.write(_ROOT / "docs", {facts["kernel"]: facts}, discover())
-    failed = report.failures(outcomes)
+    failed = [line for line in report.failures(outcomes) if line.partition(":")[0] in args.runners]
     print("\n".join(["", *failed]) if failed else "\nnothing escaped Landfast that is not documented")
     return 1 if failed else 0
 
@@ -131,7 +131,7 @@ def main() -> int:
     remove_leftovers(PREFIX, INSTANCES)
     store = Store(args.results, kernel(), args.commit or commit())
     _try_all(args, techniques, store)
-    return _report(args, store)
+    return _report(args, techniques, store)
 
 
 if __name__ == "__main__":

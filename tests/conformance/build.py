@@ -15,7 +15,7 @@ _PYTHON = ("/usr/bin/python3", "-SEs")  # finds common.py beside the script, and
 
 @cache
 def command(source: Path) -> list[str]:
-    """How the technique, helper or control `source` is started. Compiles it when it is C, as it was when first asked."""
+    """How a technique, helper or control is started. What is C is compiled as it was when first asked."""
     return [*_PYTHON, str(source)] if source.suffix == ".py" else [str(_binary(source))]
 
 

@@ -18,11 +18,12 @@ STRAYS = "control.strays"
 
 @dataclass(frozen=True)
 class Campaign:
-    """`tell(result)` hears of every trial as soon as it is over, and again if the wire says more later."""
+    """`tell` hears of every trial when it is over, and again if the wire says more later; `note` of the runner."""
 
     runner: Runner
     directory: Path
     tell: Callable[[Result], None]
+    note: Callable[[dict[str, str]], None]
     jobs: int = 4
     slow: float = 1
 
@@ -30,6 +31,7 @@ class Campaign:
         gentle = [technique for technique in techniques if not technique.spoils]
         if gentle:
             with self.runner.start(self.directory) as session:
+                self.note(session.facts())
                 self._together(session, [technique for technique in gentle if not technique.alone])
                 for technique in gentle:
                     if technique.alone:

@@ -53,6 +53,10 @@ class Outcomes:
     def escapes(self, runner: str) -> list[Technique]:
         return [technique for technique in self.runnable() if self.of(runner, technique) == "escaped"]
 
+    def missing(self, runner: str) -> list[str]:
+        """What the runner was not tried with, although it gets out by itself here."""
+        return [technique.name for technique in self.runnable() if not self.of(runner, technique)]
+
     def broken(self, runner: str) -> list[str]:
         """Trials and controls that prove nothing."""
         return [name for name, found in self.facts["runners"][runner].items() if found["outcome"] == "broken"]
@@ -67,7 +71,7 @@ class Outcomes:
 
 
 def failures(outcomes: Outcomes) -> list[str]:
-    """What makes the run fail: undocumented escapes and broken trials under Landfast."""
+    """What makes the run fail: under Landfast, undocumented escapes, broken trials, and trials that are missing."""
     return [
         line
         for runner in outcomes.runners
@@ -75,6 +79,7 @@ def failures(outcomes: Outcomes) -> list[str]:
         for line in (
             *(f"{runner}: {technique.name} escapes: {technique.title}" for technique in outcomes.escapes(runner)),
             *(f"{runner}: {name} is broken" for name in outcomes.broken(runner)),
+            *(f"{runner}: {name} was not tried" for name in outcomes.missing(runner)),
         )
     ]
 

@@ -34,16 +34,13 @@ class Store:
         self.where = directory / kernel / commit
         self.where.mkdir(parents=True, exist_ok=True)
         self._about = {"kernel": kernel, "commit": commit}
-        self.describe(date=datetime.now(UTC).strftime("%Y-%m-%d"))
+        self.describe({"date": datetime.now(UTC).strftime("%Y-%m-%d")})
 
-    def describe(self, **facts: str) -> None:
+    def describe(self, facts: dict[str, str]) -> None:
         """Adds to what is known of the run."""
         file = self.where / _ABOUT
         known = json.loads(file.read_text()) if file.exists() else {}
-        file.write_text(json.dumps(self._about | known | facts, indent=1))
-
-    def forget(self, runner: str) -> None:
-        self._file(runner).unlink(missing_ok=True)
+        file.write_text(json.dumps(known | self._about | facts, indent=1))
 
     def add(self, runner: str, result: Result) -> None:
         with self._file(runner).open("a") as file:

@@ -1,5 +1,7 @@
 """Runners: what confines a technique. Each makes a command line of its own, and can confine what already runs."""
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -35,6 +37,10 @@ class Session:
         """What techniques are told beside their lab's environment."""
         return {"CGROUP_OUTSIDE": str(self.free.path)}
 
+    def facts(self) -> dict[str, str]:
+        """What the report tells of the runner beside its results."""
+        return {}
+
     def prepare(self, lab: Lab) -> None:
         """What has to be done in each lab."""
 
@@ -56,6 +62,13 @@ class _Landfast(Session):
     @property
     def environment(self) -> dict[str, str]:
         return super().environment | {"INSTANCE": self._instance}
+
+    def facts(self) -> dict[str, str]:
+        """The tier, by what is attached."""
+        done = subprocess.run(_agent(self._instance, "status", "--json"), capture_output=True, check=False)
+        hooks = [hook["hook"] for hook in json.loads(done.stdout)["hooks"] if not hook["problem"]]
+        lsm = any(hook.startswith("lsm") for hook in hooks)
+        return {"tier": f"{'BPF LSM' if lsm else 'Without BPF LSM'}, {len(hooks)} hooks"}
 
     def confine(self, argv: list[str]) -> list[str]:
         return _agent(self._instance, "exec", "--class", "eu", *self._options, "--", *argv)

@@ -18,7 +18,7 @@ from tests.conformance.technique import Technique
 from tests.testbed import Program
 
 _EXEC_FAILED = 125  # of `landfast-agent exec`
-_CANNOT = 77
+_NEVER_ENDED = -1000
 _WORDS = 300  # characters kept of what a program says
 
 
@@ -105,7 +105,7 @@ class Trial:
                 return -signal.SIGKILL, f"not tagged: {refused}"
             status = self._wait(program)
             _check(status, program.output)
-            return status, _last_words(program.output)
+            return status, f"{_ending(status)}{_last_words(program.output)}"
 
     @contextmanager
     def _started(
@@ -150,12 +150,19 @@ class Trial:
         try:
             return program.wait(8 * self.slow)
         except subprocess.TimeoutExpired:
-            return -signal.SIGALRM
+            return _NEVER_ENDED
 
 
 def _check(status: int, output: str) -> None:
     if status == _EXEC_FAILED and "landfast-agent exec:" in output:
         raise Broken(output.strip()[-_WORDS:])
+
+
+def _ending(status: int) -> str:
+    """What there is to say of a program that did not end by itself."""
+    if status == _NEVER_ENDED:
+        return "did not end: "
+    return f"killed by {signal.Signals(-status).name}: " if status < 0 else ""
 
 
 def _last_words(output: str) -> str:
