@@ -3,12 +3,12 @@
 VENV := .venv
 KERNELS := 5.10 6.1 6.12
 PYTEST := $(VENV)/bin/pytest
-C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch])
+C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] bench/*.c)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault conformance demo demo-down lint format proto
-.PHONY: lock deb clean kernels on-kernel
+.PHONY: lock deb clean kernels on-kernel bench
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -44,12 +44,16 @@ demo: setup ## the whole story in network namespaces, each step checked; KEEP=1 
 demo-down: setup ## remove what `make demo KEEP=1` left running
 	@$(VENV)/bin/python -m demo --down
 
+bench: ## what it costs, beside nftables and ipset, as ratios; ARGS="--quick" is rough, ARGS="--write" documents it
+	@scripts/setup nftables iptables ipset gcc libc6-dev
+	@$(VENV)/bin/python -m bench $(ARGS)
+
 lint: ## formatting, lint, types, import rules, wire contract, generated code, shell scripts
 	@scripts/setup shellcheck
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy -p tests.testbed -p tests.conformance -p demo
+	$(VENV)/bin/mypy -p tests.testbed -p tests.conformance -p demo -p bench
 	$(VENV)/bin/lint-imports
 	cd proto && ../$(VENV)/bin/buf lint
 	scripts/check-proto

@@ -1,0 +1,99 @@
+"""Going through all configurations, forward and backward, round after round."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bench.stage import Stage, Tag
+from bench.statistics import distribution, p10
+
+if TYPE_CHECKING:
+    from bench.statistics import Distribution
+
+NONE = "none"
+WORKLOADS = ("udp-send", "udp-sendto", "udp-connect", "tcp-request-response", "tcp-connect-close", "tcp-bulk")
+
+_DRIFT = 0.03  # how far the first and the last measurement of nothing may lie apart
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Something that is compared. `enter` puts it into action, and gives what tags the load generator, if anything."""
+
+    name: str
+    enter: Callable[[], AbstractContextManager[Tag | None]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. The first round warms up and is dropped."""
+
+    rounds: int
+    slices: int
+    replacements: int
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One stay in a configuration: nanoseconds per operation, slice by slice, of each workload."""
+
+    configuration: str
+    round: int
+    slices: dict[str, list[float]]
+
+
+class Results:
+    """What was measured, with the first round dropped. Distributions are of nanoseconds per operation, or quotients."""
+
+    def __init__(self, visits: Sequence[Visit]) -> None:
+        self._visits = [visit for visit in visits if visit.round > 0]
+        self.configurations = list(dict.fromkeys(visit.configuration for visit in self._visits))
+        self.workloads = list(self._visits[0].slices)
+        self.cost = cache(self._cost)
+
+    def _cost(self, configuration: str, workload: str) -> "Distribution":
+        rounds: dict[int, list[float]] = {}
+        for visit in self._visits:
+            if visit.configuration == configuration:
+                rounds.setdefault(visit.round, []).extend(visit.slices[workload])
+        return distribution([*rounds.values()])
+
+    def speed(self, configuration: str, workload: str, base: str = NONE) -> "Distribution":
+        """Operations per second, as a part of those of `base`."""
+        return self.cost(base, workload) / self.cost(configuration, workload)
+
+    def added(self, configuration: str, workload: str) -> "Distribution":
+        """Nanoseconds per operation above nothing."""
+        return self.cost(configuration, workload) - self.cost(NONE, workload)
+
+    def drift(self) -> dict[str, float]:
+        """By workload, how much dearer nothing was in the last round than in the first one; as a part of it."""
+        none = [visit for visit in self._visits if visit.configuration == NONE]
+        return {name: _p10(none, name, none[-1].round) / _p10(none, name, none[0].round) - 1 for name in self.workloads}
+
+    def disturbances(self) -> list[str]:
+        """Why these results are not to be believed."""
+        return [
+            f"{workload}: nothing costs {drift:+.1%} in the last round against the first one; "
+            f"at most {_DRIFT:.0%} is bearable: run it again on an idle machine"
+            for workload, drift in self.drift().items()
+            if abs(drift) > _DRIFT
+        ]
+
+
+def _p10(visits: Sequence[Visit], workload: str, number: int) -> float:
+    return p10([each for visit in visits if visit.round == number for each in visit.slices[workload]])
+
+
+def measure(stage: Stage, configurations: Sequence[Configuration], plan: Plan, say: Callable[[str], None]) -> Results:
+    """Visits each configuration once a round, between two visits to nothing."""
+    visits = []
+    for number in range(plan.rounds + 1):
+        order = configurations if number % 2 else configurations[::-1]
+        for each in order:
+            say(f"round {number} of {plan.rounds}: {each.name}")
+            with each.enter() as tag:
+                visits.append(Visit(each.name, number, stage.load(WORKLOADS, plan.slices, tag)))
+    return Results(visits)

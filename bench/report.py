@@ -1,0 +1,131 @@
+"""The result as tables for a terminal, as JSON, and as a page of the documentation."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.conditions import Conditions
+from bench.measure import NONE, Plan, Results
+from bench.replacement import Replacement
+from bench.statistics import distribution, estimate
+from bench.targets import Target
+
+Rows = list[tuple[str, ...]]
+
+_SPEED = "Operations per second, as a part of those with nothing, ± 95 % confidence"
+_COST = "Nanoseconds per operation: p10 of slices of a millisecond"
+_TARGETS = "Targets"
+_REPLACING = "100,000 prefixes replaced under continuous traffic"
+_WIDTH = 130  # columns of the widest table
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run. `disturbances` are why it is not to be believed."""
+
+    conditions: Conditions
+    plan: Plan
+    results: Results
+    replacements: Sequence[Replacement]
+    targets: Sequence[Target]
+    disturbances: Sequence[str]
+
+    def tables(self) -> list[tuple[str, tuple[str, ...], Rows]]:
+        """Title, header and rows of each table."""
+        workloads = tuple(self.results.workloads)
+        return [
+            (_COST, ("", *workloads), [*self._costs()]),
+            (_SPEED, ("", *workloads), [*self._speeds()]),
+            (_REPLACING, ("", "seconds", "of that writing", "verdicts seen", "wrong"), [*self._replacing()]),
+            (_TARGETS, ("promise", "limit", "measured", ""), [*self._targets()]),
+        ]
+
+    def _costs(self) -> Iterable[tuple[str, ...]]:
+        for name in self.results.configurations:
+            yield name, *(f"{self.results.cost(name, each)[0]:,.0f}" for each in self.results.workloads)
+
+    def _speeds(self) -> Iterable[tuple[str, ...]]:
+        for name in self.results.configurations:
+            if name != NONE:
+                yield name, *(estimate(self.results.speed(name, each)).text() for each in self.results.workloads)
+
+    def _replacing(self) -> Iterable[tuple[str, ...]]:
+        for each in self.replacements:
+            whole, installing = (
+                estimate(distribution([[value] for value in values])).text(2)
+                for values in ([t.whole for t in each.timings], [t.installing for t in each.timings])
+            )
+            yield each.name, whole, installing, f"{each.probed:,}", str(each.wrong)
+
+    def _targets(self) -> Iterable[tuple[str, ...]]:
+        for each in self.targets:
+            yield each.promise, f"{each.sign} {each.limit:g}", each.measured.text(), "met" if each.met else "MISSED"
+
+    def facts(self) -> dict[str, Any]:
+        """The conditions as they are shown."""
+        shown = {name: value for name, value in asdict(self.conditions).items() if name != "tools"}
+        return shown | self.conditions.tools | {"rounds": self.plan.rounds, "slices": self.plan.slices}
+
+
+def show(report: Report) -> None:
+    """Prints it, however narrow the terminal is: a torn table cannot be read."""
+    console = Console(highlight=False, width=max(Console().width, _WIDTH))
+    for name, value in report.facts().items():
+        console.print(f"[dim]{name}: {value}[/]", soft_wrap=True)
+    for title, header, rows in report.tables():
+        console.print(_table(title, header, rows))
+    for each in report.disturbances:
+        console.print(f"[red]rejected[/]: {each}", soft_wrap=True)
+
+
+def _table(title: str, header: Sequence[str], rows: Rows) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    for column in header:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    results = report.results
+    return {
+        "conditions": asdict(report.conditions),
+        "plan": asdict(report.plan),
+        "disturbances": list(report.disturbances),
+        "nanoseconds": {
+            name: {each: asdict(estimate(results.cost(name, each))) for each in results.workloads}
+            for name in results.configurations
+        },
+        "of_none": {
+            name: {each: asdict(estimate(results.speed(name, each))) for each in results.workloads}
+            for name in results.configurations
+        },
+        "drift": results.drift(),
+        "replacements": [asdict(each) for each in report.replacements],
+        "targets": [asdict(each) | {"met": each.met} for each in report.targets],
+    }
+
+
+_PAGE = """# What enforcement costs
+
+Written by `make bench ARGS=--write`; [bench/README.md](../bench/README.md) says how it is measured. Trust the ratios:
+the nanoseconds are those of this machine.
+
+{facts}
+"""
+
+
+def as_markdown(report: Report) -> str:
+    facts = "\n".join(f"- {name}: {value}" for name, value in report.facts().items())
+    parts = [_PAGE.format(facts=facts), *(_section(*each) for each in report.tables())]
+    return "\n".join(parts)
+
+
+def _section(title: str, header: Sequence[str], rows: Rows) -> str:
+    lines = [header, ("--",) * len(header), *rows]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
