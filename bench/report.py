@@ -20,7 +20,7 @@ _SPEED = "Operations per second, as a part of those with nothing, ± 95 % confid
 _COST = "Nanoseconds per operation: p10 of slices of a millisecond"
 _TARGETS = "Targets"
 _REPLACING = "100,000 prefixes replaced under continuous traffic"
-_WIDTH = 130  # columns of the widest table
+_WIDTH = 140  # columns of the widest table
 
 
 @dataclass(frozen=True)
