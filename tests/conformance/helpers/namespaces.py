@@ -9,6 +9,7 @@ import subprocess
 import time
 
 HELPER = os.environ["HELPER"]
+MAC = "02:00:00:00:00:01"  # of this end: the technique may write frames itself
 RULES = """
 add table ip elsewhere
 add chain ip elsewhere before {{ type nat hook prerouting priority -100; }}
@@ -30,7 +31,7 @@ def connect(pid: int, number: int) -> None:
     device, network = f"side{number}", f"192.0.{number}"
     run("ip", "link", "add", device, "type", "veth", "peer", "name", "way", "netns", str(pid))
     run("ip", "addr", "add", f"{network}.1/24", "dev", device)
-    run("ip", "link", "set", device, "up")
+    run("ip", "link", "set", device, "address", MAC, "up")
     inside(pid, "ip", "addr", "add", f"{network}.2/24", "dev", "way")
     inside(pid, "ip", "link", "set", "way", "up")
     inside(pid, "ip", "route", "add", "default", "via", f"{network}.1")

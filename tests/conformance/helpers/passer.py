@@ -4,16 +4,20 @@ A request is a line with one of the names in MAKERS; some sockets are used a lit
 Also writes its number and those of two sockets to a file, for whoever takes descriptors without asking.
 """
 
+import fcntl
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from typing import BinaryIO
 
 TARGET = os.environ["TARGET4"], int(os.environ["PORT"])
 ETH_P_ALL, SO_MAX_PACING_RATE, UDP_CORK = 3, 47, 1
 IP_HDRINCL = 3
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000  # linux/if_tun.h
 
 
 def tcp() -> socket.socket:
@@ -49,6 +53,17 @@ def packet() -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     sock.bind((os.environ["IFACE"], 0))
     return sock
+
+
+def tun() -> BinaryIO:
+    """A device of its own network, of which packets are forwarded."""
+    made = os.fdopen(os.open("/dev/net/tun", os.O_RDWR), "r+b", 0)
+    fcntl.ioctl(made, TUNSETIFF, struct.pack("16sH22x", b"way", IFF_TUN | IFF_NO_PI))
+    subprocess.run(["ip", "addr", "add", "192.0.2.1/24", "dev", "way"], check=True)
+    subprocess.run(["ip", "link", "set", "way", "up"], check=True)
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as setting:
+        setting.write("1")
+    return made
 
 
 def raw() -> socket.socket:
@@ -89,9 +104,9 @@ def later(act: Callable[[], None]) -> None:
     threading.Thread(target=wait_and_act, daemon=True).start()
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[], socket.socket | BinaryIO]] = {
     make.__name__: make
-    for make in (tcp, udp, udp6, unconnected, fresh_tcp, listener, packet, raw, corked, corked_udp, paced)
+    for make in (tcp, udp, udp6, unconnected, fresh_tcp, listener, packet, raw, tun, corked, corked_udp, paced)
 }
 
 

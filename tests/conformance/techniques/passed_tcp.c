@@ -2,7 +2,7 @@
 // row: SCM_RIGHTS from an untagged helper, pidfd_getfd
 // helper: passer
 // tag: late
-// variants: send write writev sendmsg sendmmsg sendfile splice aio zerocopy urgent uring duplicate
+// variants: send write writev sendmsg sendmmsg sendfile splice aio zerocopy urgent uring duplicate pwritev2 vmsplice
 #include "ring.h"
 #include <linux/aio_abi.h>
 #include <sys/sendfile.h>
@@ -17,7 +17,10 @@ static void by_file(int fd, size_t size)
 		return;
 	}
 	must(pipe(pipes), "pipe");
-	must(splice(file, NULL, pipes[1], NULL, size, 0), "splice from the file");
+	if (is("vmsplice"))
+		must(vmsplice(pipes[1], &(struct iovec){(char *)mark(), size}, 1, 0), "vmsplice");
+	else
+		must(splice(file, NULL, pipes[1], NULL, size, 0), "splice from the file");
 	must(splice(pipes[0], NULL, fd, NULL, size, 0), "splice to the socket");
 }
 
@@ -66,6 +69,8 @@ int main(void)
 		must(write(fd, mark(), size), "write");
 	else if (is("writev"))
 		must(writev(fd, &part, 1), "writev");
+	else if (is("pwritev2"))
+		must(pwritev2(fd, &part, 1, -1, 0), "pwritev2");
 	else if (is("sendmsg"))
 		must(sendmsg(fd, &message.msg_hdr, 0), "sendmsg");
 	else if (is("sendmmsg"))

@@ -31,16 +31,18 @@ SHARED struct xdp xdp_made(void)
 	                           MAP_SHARED | MAP_POPULATE, made.fd, XDP_PGOFF_TX_RING),
 	                      "map the queue");
 	struct sockaddr_xdp where = {.sxdp_family = AF_XDP, .sxdp_ifindex = number("IFINDEX"), .sxdp_flags = XDP_COPY};
-	must(bind(made.fd, (struct sockaddr *)&where, sizeof(where)), "bind");
+	for (int i = 0; i < 200 && bind(made.fd, (struct sockaddr *)&where, sizeof(where)); i++) {
+		must(errno == EBUSY ? 0 : -1, "bind"); /* each queue of a device has one such socket */
+		usleep(10000);
+	}
 	return made;
 }
 
-SHARED void xdp_send(struct xdp xdp, struct frame frame)
+SHARED void xdp_fill(struct xdp xdp, struct frame frame)
 {
 	memcpy(xdp.frames, frame.bytes, frame.size);
 	*(struct xdp_desc *)(xdp.queue + xdp.at.tx.desc) = (struct xdp_desc){.addr = 0, .len = frame.size};
 	__atomic_store_n((unsigned *)(xdp.queue + xdp.at.tx.producer), 1, __ATOMIC_RELEASE);
-	must(sendto(xdp.fd, NULL, 0, MSG_DONTWAIT, NULL, 0), "sendto");
 }
 
 #endif

@@ -5,6 +5,8 @@
 
 int main(void)
 {
-	xdp_send(xdp_made(), udp_frame());
+	struct xdp xdp = xdp_made();
+	xdp_fill(xdp, udp_frame());
+	must(sendto(xdp.fd, NULL, 0, MSG_DONTWAIT, NULL, 0), "sendto");
 	return WENT_OUT;
 }
