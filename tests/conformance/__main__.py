@@ -112,7 +112,7 @@ def _report(args: argparse.Namespace, techniques: list[Technique], store: Store)
         args.json.write_text(json.dumps(facts, indent=1))
     if args.only == ["*"] and set(facts["runners"]) == set(RUNNERS):
         report.write(_ROOT / "docs", {facts["kernel"]: facts}, discover())
-    failed = [line for line in report.failures(outcomes) if line.partition(":")[0] in args.runners]
+    failed = [line for line in report.failures(outcomes) if line.partition(":")[0] in ["none", *args.runners]]
     print("\n".join(["", *failed]) if failed else "")
     return 1 if failed else 0
 

@@ -18,7 +18,7 @@ STRAYS = "control.strays"
 
 @dataclass(frozen=True)
 class Campaign:
-    """`tell` hears of every trial when it is over, and again if the wire says more later; `note` of the runner."""
+    """`tell` hears, in any thread, of every trial that is over, and again if the wire says more; `note` of the runner."""
 
     runner: Runner
     directory: Path
@@ -33,9 +33,9 @@ class Campaign:
             with self.runner.start(self.directory) as session:
                 self.note(session.facts())
                 self._together(session, [technique for technique in gentle if not technique.alone])
-                for technique in gentle:
-                    if technique.alone:
-                        self._by_itself(session, technique)
+                with ThreadPoolExecutor(self.jobs) as pool:
+                    alone = [technique for technique in gentle if technique.alone]
+                    list(pool.map(lambda technique: self._by_itself(session, technique), alone))
         for technique in techniques:
             if technique.spoils:
                 with self.runner.start(self.directory) as session:

@@ -59,7 +59,7 @@ class Outcomes:
 
     def broken(self, runner: str) -> list[str]:
         """Trials and controls that prove nothing."""
-        return [name for name, found in self.facts["runners"][runner].items() if found["outcome"] == "broken"]
+        return [name for name, found in self.facts["runners"].get(runner, {}).items() if found["outcome"] == "broken"]
 
     def summary(self) -> Iterator[tuple[str, str, str, str, str]]:
         """For each runner: title, tried, out, out and documented, broken."""
@@ -72,7 +72,8 @@ class Outcomes:
 
 def failures(outcomes: Outcomes) -> list[str]:
     """What makes the run fail: under Landfast, undocumented escapes, broken trials, and trials that are missing."""
-    return [
+    broken = [f"none: {name} is broken" for name in outcomes.broken("none")]
+    return broken + [
         line
         for runner in outcomes.runners
         if RUNNERS[runner].is_ours

@@ -154,7 +154,9 @@ class Trial:
 
 
 def _check(status: int, output: str) -> None:
-    if status == _EXEC_FAILED and "landfast-agent exec:" in output:
+    """A technique that fails by a mistake of its own was not held by anybody."""
+    not_started = status == _EXEC_FAILED and "landfast-agent exec:" in output
+    if not_started or (status == 1 and "Traceback (most recent call last)" in output):
         raise Broken(output.strip()[-_WORDS:])
 
 

@@ -28,20 +28,24 @@ def address() -> str:
     return link_local() if VARIANT == "link_local" else ADDRESSES.get(VARIANT, VARIANT)
 
 
+def named(to: str) -> tuple[object, ...]:
+    return (to, HELPER_PORT, 0, IFINDEX) if to.startswith("fe80") else (to, HELPER_PORT)
+
+
 def udp(to: str) -> None:
     sock = socket.socket(family(to), socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if "multicast" in VARIANT:
         at = socket.inet_aton("127.0.0.1") if family(to) == socket.AF_INET else IFINDEX
-        name = socket.IP_MULTICAST_IF if family(to) == socket.AF_INET else socket.IPV6_MULTICAST_IF
-        sock.setsockopt(socket.IPPROTO_IP if family(to) == socket.AF_INET else socket.IPPROTO_IPV6, name, at)
-    sock.sendto(MARK, (to, HELPER_PORT, 0, IFINDEX) if to.startswith("fe80") else (to, HELPER_PORT))
+        option = socket.IP_MULTICAST_IF if family(to) == socket.AF_INET else socket.IPV6_MULTICAST_IF
+        sock.setsockopt(socket.IPPROTO_IP if family(to) == socket.AF_INET else socket.IPPROTO_IPV6, option, at)
+    sock.sendto(MARK, named(to))
 
 
 def tcp(to: str) -> None:
     sock = socket.socket(family(to))
     sock.settimeout(1)
-    sock.connect((to, HELPER_PORT, 0, IFINDEX) if to.startswith("fe80") else (to, HELPER_PORT))
+    sock.connect(named(to))
     sock.sendall(MARK)
 
 

@@ -1,6 +1,7 @@
 # title: addresses that the kernel asks its neighbours for
 # row: static neighbour or route to another machine
 # caps: net_admin
+# documented: who administers the network has the kernel name any address to the neighbours: drop net_admin
 # variants: use address route_and_connect
 import ipaddress
 import socket
