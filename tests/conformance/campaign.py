@@ -18,7 +18,10 @@ STRAYS = "control.strays"
 
 @dataclass(frozen=True)
 class Campaign:
-    """`tell` hears, in any thread, of every trial that is over, and again if the wire says more; `note` of the runner."""
+    """`tell` hears of every trial when it is over, and again if the wire says more; `note` hears of the runner.
+
+    `tell` is called in any thread.
+    """
 
     runner: Runner
     directory: Path
