@@ -1,6 +1,7 @@
 """The report: a table for the terminal, docs/conformance.json and docs/conformance.md."""
 
 import json
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 from tests.conformance.runners import RUNNERS
 from tests.conformance.technique import Technique
 
-_WORDS = {"held": "held", "escaped": "**out**", "documented": "out (documented)", "broken": "broken", "": "-"}
+_WORDS = {"held": "held", "escaped": "**out**", "documented": "documented", "broken": "broken", "": "-"}
+_COLUMNS = 120
 _INTRODUCTION = """\
 # Conformance
 
@@ -19,8 +21,10 @@ may not go, is an escape. A technique counts on a kernel only after it was seen 
 it. Each run also checks that an untagged process reaches the same destinations, and that a confined one reaches the
 approved destination. `make conformance` repeats all of it; the results are in [conformance.json](conformance.json).
 
-The rivals act on a cgroup: an allowlist in connect and sendmsg hooks, one in skb egress, both together, and nftables
-with `socket cgroupv2`. Each allows loopback, as their usual rule sets do.
+Columns: *Landfast* is `landfast-agent exec`, or `tag` for a technique that is confined while it runs; *caps kept* is
+the same with `--keep-capabilities`, as root. The rivals act on a cgroup: *hooks*, an allowlist in connect and sendmsg
+hooks; *skb*, one in skb egress; *hooks + skb*, both; *nftables*, with `socket cgroupv2`. Each of them allows loopback,
+as the usual rule sets do. *Documented* are ways out that the design does not close; the reasons are at the end.
 """
 
 
@@ -39,7 +43,7 @@ class Outcomes:
         """Techniques that do not get out here with nothing to confine them, and what they said."""
         free = self.facts["runners"].get("none", {})
         return {
-            name: found["said"] or f"no frame was seen (status {found['status']})"
+            name: found.get("said") or f"no frame was seen (status {found.get('status', 0)})"
             for name, found in free.items()
             if found["outcome"] != "escaped" and name in self._techniques
         }
@@ -49,6 +53,9 @@ class Outcomes:
         found = self.facts["runners"][runner].get(technique.name, {}).get("outcome", "")
         ours = RUNNERS[runner].is_ours
         return "documented" if found == "escaped" and ours and technique.documented else str(found)
+
+    def titles(self) -> tuple[str, ...]:
+        return tuple(RUNNERS[runner].title for runner in self.runners)
 
     def escapes(self, runner: str) -> list[Technique]:
         return [technique for technique in self.runnable() if self.of(runner, technique) == "escaped"]
@@ -86,7 +93,7 @@ def failures(outcomes: Outcomes) -> list[str]:
 
 
 def table(outcomes: Outcomes) -> str:
-    """The same as Markdown has it, for the terminal."""
+    """The summary, for the terminal."""
     lines = [_columns(("runner", "tried", "out", "documented", "broken"))]
     return "\n".join([*lines, *(_columns(row) for row in outcomes.summary())])
 
@@ -102,22 +109,29 @@ def markdown(kernels: dict[str, Any], techniques: list[Technique]) -> str:
 
 def _kernel(outcomes: Outcomes) -> str:
     facts = outcomes.facts
-    lines = [
-        f"## Linux {facts['kernel']}",
-        "",
-        f"{facts['date']}, commit {facts['commit']}. {facts.get('tier', '')}".strip(),
-    ]
-    lines += ["", *_table(("runner", "techniques", "out", "out, documented", "broken"), list(outcomes.summary()))]
-    titles = tuple(RUNNERS[runner].title for runner in outcomes.runners)
+    about = f"{facts['date']}, commit {facts['commit']}. {facts.get('tier', '')}".strip()
+    lines = [f"## Linux {facts['kernel']}", "", about, ""]
+    lines += _table(("runner", "techniques", "out", "documented", "broken"), list(outcomes.summary()))
     for row, techniques in _by_row(outcomes.runnable()).items():
-        lines += ["", f"### {row}", ""]
-        lines += _table(("technique", *titles), [_line(outcomes, technique) for technique in techniques])
+        lines += ["", f"### {row}", "", *_titles(techniques), ""]
+        lines += _table(("", *outcomes.titles()), [_line(outcomes, technique) for technique in techniques])
     lines += ["", "### Not runnable on this kernel", ""]
     return "\n".join([*lines, *(f"- `{name}`: {_plain(why)}" for name, why in outcomes.impossible().items()), ""])
 
 
+def _titles(techniques: list[Technique]) -> list[str]:
+    """What the programs do; variants of one program have the title in common."""
+    return _items({technique.source.stem: technique.about for technique in techniques})
+
+
+def _items(texts: dict[str, str]) -> list[str]:
+    wrapped = (textwrap.wrap(f"- `{name}`: {text}", _COLUMNS, subsequent_indent="  ") for name, text in texts.items())
+    return [line for lines in wrapped for line in lines]
+
+
 def _line(outcomes: Outcomes, technique: Technique) -> tuple[str, ...]:
-    return (technique.title, *(_WORDS.get(outcomes.of(runner, technique), "-") for runner in outcomes.runners))
+    found = (_WORDS.get(outcomes.of(runner, technique), "-") for runner in outcomes.runners)
+    return (f"`{technique.name}`", *found)
 
 
 def _by_row(techniques: list[Technique]) -> dict[str, list[Technique]]:
@@ -128,17 +142,26 @@ def _by_row(techniques: list[Technique]) -> dict[str, list[Technique]]:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    return [" | ".join(("", *cells, "")).strip() for cells in (head, ("--",) * len(head), *rows)]
+    return [f"| {' | '.join(cells)} |" for cells in (head, ("--",) * len(head), *rows)]
 
 
 def _plain(words: str) -> str:
-    return words.replace("|", "/").replace("`", "'")[:90]
+    return words.replace("|", "/").replace("`", "'")[:70].strip()
 
 
 def _documented(techniques: list[Technique]) -> str:
     reasons = {technique.source.stem: technique.documented for technique in techniques if technique.documented}
-    lines = ["## Documented", "", "What the design cannot close, tier by tier:", ""]
-    return "\n".join([*lines, *(f"- `{name}`: {reason}" for name, reason in sorted(reasons.items())), ""])
+    return "\n".join(["## Documented", "", *_items(dict(sorted(reasons.items()))), ""])
+
+
+def _encoded(value: Any, depth: int = 0) -> str:
+    """JSON with a line for each result, so that a difference can be read."""
+    if not isinstance(value, dict) or "outcome" in value or "title" in value:
+        return json.dumps(value)
+    inner = ",\n".join(
+        f"{' ' * (depth + 1)}{json.dumps(key)}: {_encoded(value[key], depth + 1)}" for key in sorted(value)
+    )
+    return f"{{\n{inner}\n{' ' * depth}}}"
 
 
 def write(directory: Path, kernels: dict[str, Any], techniques: list[Technique]) -> None:
@@ -149,5 +172,5 @@ def write(directory: Path, kernels: dict[str, Any], techniques: list[Technique])
     described = {
         each.name: {"title": each.title, "row": each.row, "documented": each.documented} for each in techniques
     }
-    file.write_text(json.dumps({"techniques": described, "kernels": merged}, indent=1, sort_keys=True) + "\n")
+    file.write_text(_encoded({"techniques": described, "kernels": merged}) + "\n")
     (directory / "conformance.md").write_text(markdown(merged, techniques))

@@ -15,6 +15,7 @@ from tests.conformance.trial import Outcome, Result
 
 _ROOT = Path(__file__).parents[2]
 _ABOUT = "about.json"
+_WORDS = 80  # characters of what a program said that are published
 
 
 def kernel() -> str:
@@ -77,5 +78,11 @@ def gather(directory: Path) -> dict[str, Any]:
 
 
 def _compact(results: dict[str, Result]) -> dict[str, Any]:
-    kept = ("outcome", "said", "status", "frames", "apart", "seen")
-    return {name: {key: getattr(result, key) for key in kept} for name, result in sorted(results.items())}
+    """What is worth publishing: no zeros, nothing empty, and one frame as evidence."""
+    return {name: _evidence(result) for name, result in sorted(results.items())}
+
+
+def _evidence(result: Result) -> dict[str, Any]:
+    facts = {"status": result.status, "said": result.said[:_WORDS], "frames": result.frames, "apart": result.apart}
+    seen = {"seen": result.seen[0]} if result.seen else {}
+    return {"outcome": result.outcome, **{key: value for key, value in facts.items() if value}, **seen}

@@ -165,9 +165,9 @@ def _programs(*sources: str) -> Callable[[Path], AbstractContextManager[Session]
 RUNNERS = {
     "none": Runner("nothing", _free),
     "landfast": Runner("Landfast", _landfast(), is_ours=True),
-    "landfast-keep": Runner("Landfast, capabilities kept", _landfast("--keep-capabilities"), is_ours=True),
-    "connect-hooks": Runner("connect and sendmsg hooks", _programs("connect")),
-    "skb-egress": Runner("skb egress", _programs("skb")),
-    "hooks-and-skb": Runner("both", _programs("connect", "skb")),
-    "nftables": Runner("nftables cgroup match", _nftables),
+    "landfast-keep": Runner("caps kept", _landfast("--keep-capabilities"), is_ours=True),
+    "connect-hooks": Runner("hooks", _programs("connect")),
+    "skb-egress": Runner("skb", _programs("skb")),
+    "hooks-and-skb": Runner("hooks + skb", _programs("connect", "skb")),
+    "nftables": Runner("nftables", _nftables),
 }

@@ -39,6 +39,11 @@ class Technique:
     number: int = field(default=0, compare=False)
 
     @property
+    def about(self) -> str:
+        """The title without the variant."""
+        return header(self.source)["title"]
+
+    @property
     def known_by_mark(self) -> bool:
         """Whether only the mark proves anything: others use its port as well, or it did so itself before its tag."""
         return self.by_mark or self.late or self.helper is not None

@@ -1,8 +1,8 @@
 # title: untagged relay on this host, reached at
 # row: loopback relay: 127.0.0.1, ::1, own address, 127.0.0.53 resolver
 # helper: relay_inet
-# variants: 127.0.0.1 127.0.0.53 127.255.255.255 0.0.0.0 :: ::1 ::ffff:127.0.0.1 own4 own6 link_local subnet_broadcast
-# variants: multicast_loop multicast6_loop
+# variants: 127.0.0.1 127.0.0.53 127.255.255.255 0.0.0.0 :: ::1 ::ffff:127.0.0.1 own4 own6 mapped_own4 link_local
+# variants: subnet_broadcast multicast_loop multicast6_loop
 import os
 import socket
 
@@ -18,6 +18,7 @@ def link_local() -> str:
 ADDRESSES = {
     "own4": SOURCE4,
     "own6": SOURCE6,
+    "mapped_own4": f"::ffff:{SOURCE4}",
     "subnet_broadcast": "10.10.0.255",
     "multicast_loop": "239.1.2.4",
     "multicast6_loop": "ff02::1234",

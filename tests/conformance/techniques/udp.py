@@ -1,7 +1,7 @@
 # title: UDP
 # row: UDP
 # variants: sendto sendmsg sendmmsg connected connected_control connected_write reconnected unspec_then_sendto
-# variants: other_name empty_first corked
+# variants: other_name empty_first corked large
 # family: 4 6
 import ctypes
 import os
@@ -108,6 +108,11 @@ def corked(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_UDP, 1, 1)  # UDP_CORK
     sock.sendto(MARK, WAY)
     sock.setsockopt(socket.IPPROTO_UDP, 1, 0)
+
+
+def large(sock: socket.socket) -> None:
+    """In fragments, of which only the first has a header of UDP."""
+    sock.sendto(MARK * 1500, WAY)
 
 
 attempt(lambda: globals()[VARIANT](udp()))

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import technique
 from tests.conformance.report import Outcomes, failures, markdown, write
 from tests.conformance.results import Store, gather
 from tests.conformance.technique import Technique
 from tests.conformance.trial import Outcome, Result
 
-PLAIN = Technique("plain", Path("plain.py"), "a plain one", "TCP")
-KNOWN = Technique("known", Path("known.py"), "a known one", "TCP", documented="it cannot be seen")
+SOURCE = Path(technique.__file__).parent / "techniques" / "udp.py"
+PLAIN = Technique("plain", SOURCE, "a plain one", "UDP")
+KNOWN = Technique("known", SOURCE, "a known one", "UDP", documented="it cannot be seen")
 TECHNIQUES = [PLAIN, KNOWN]
 
 
@@ -23,8 +25,8 @@ def result(name: str, outcome: Outcome) -> Result:
 def store(tmp_path: Path) -> Store:
     """Both techniques get out when nothing confines them."""
     made = Store(tmp_path, "6.1", "abc")
-    for technique in TECHNIQUES:
-        made.add("none", result(technique.name, Outcome.ESCAPED))
+    for each in TECHNIQUES:
+        made.add("none", result(each.name, Outcome.ESCAPED))
     return made
 
 
@@ -44,8 +46,8 @@ def test_an_escape_from_a_rival_fails_nothing(store: Store) -> None:
 
 
 def test_a_broken_trial_or_control_fails_the_run(store: Store) -> None:
-    for technique in TECHNIQUES:
-        store.add("landfast", result(technique.name, Outcome.HELD))
+    for each in TECHNIQUES:
+        store.add("landfast", result(each.name, Outcome.HELD))
     store.add("landfast", result("control.approved", Outcome.BROKEN))
     assert failures(outcomes(store)) == ["landfast: control.approved is broken"]
 
