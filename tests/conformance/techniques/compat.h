@@ -18,12 +18,13 @@ enum { /* asm/unistd_32.h */
 };
 enum { CALL_SOCKET = 1, CALL_CONNECT = 3, CALL_SEND = 9, CALL_SENDTO = 11, CALL_SENDMSG = 16 }; /* linux/net.h */
 
-/* Six arguments; the sixth is in %ebp, which the compiler keeps for itself. */
+/* The sixth argument is in %ebp, which the compiler keeps for itself: it is 0. The stack below is the compiler's too.
+ */
 SHARED long compat(long call, long a, long b, long c, long d, long e)
 {
 	long result;
 #if defined(__x86_64__)
-	asm volatile("int $0x80"
+	asm volatile("sub $128, %%rsp\n push %%rbp\n xor %%ebp, %%ebp\n int $0x80\n pop %%rbp\n add $128, %%rsp"
 	             : "=a"(result)
 	             : "a"(call), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
 	             : "memory", "r8", "r9", "r10", "r11");

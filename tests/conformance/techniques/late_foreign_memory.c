@@ -5,12 +5,11 @@
 // tag: late
 // variants: proc_mem ptrace
 // documented: what is open at the tag cannot be taken away: a tracer or a descriptor of /proc/PID/mem stays
-#include "victim.h"
-#include <sys/ptrace.h>
+#include "foreign_memory.h"
 
 int main(void)
 {
-	struct victim to = victim();
+	struct victim to = victim(0);
 	char path[32];
 	int status;
 	snprintf(path, sizeof(path), "/proc/%d/mem", to.pid);
@@ -23,11 +22,7 @@ int main(void)
 	} else {
 		must(ptrace(PTRACE_INTERRUPT, to.pid, NULL, NULL), "PTRACE_INTERRUPT");
 		must(waitpid(to.pid, &status, __WALL), "waitpid");
-		for (size_t at = 0; at < strlen(mark()); at += sizeof(long)) {
-			long word = 0;
-			strncpy((char *)&word, mark() + at, sizeof(word));
-			must(ptrace(PTRACE_POKEDATA, to.pid, to.memory + at, word), "PTRACE_POKEDATA");
-		}
+		poke_mark(to);
 		must(ptrace(PTRACE_DETACH, to.pid, NULL, NULL), "PTRACE_DETACH");
 	}
 	usleep(200000);

@@ -6,8 +6,8 @@
 #include "technique.h"
 #include <linux/netlink.h>
 
-/* To the helper's socket of `protocol`, or to all who listen to `group`. */
-SHARED void netlink_send(int protocol, int group)
+/* By `fd`, to the helper's socket of `protocol`, or to all who listen to `group`. */
+SHARED void netlink_send_by(int fd, int protocol, int group)
 {
 	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = group};
 	struct nlmsghdr header = {.nlmsg_len = NLMSG_LENGTH(strlen(mark())), .nlmsg_type = NLMSG_MIN_TYPE};
@@ -19,9 +19,13 @@ SHARED void netlink_send(int protocol, int group)
 		FILE *facts = fopen(helper_file(suffix), "r");
 		must(facts && fscanf(facts, "%u", &to.nl_pid) == 1 ? 0 : -1, "the helper's number");
 	}
-	int fd = must(socket(AF_NETLINK, SOCK_RAW, protocol), "socket(AF_NETLINK)");
 	must(sendmsg(fd, &message, 0), "sendmsg");
 	usleep(200000);
+}
+
+SHARED void netlink_send(int protocol, int group)
+{
+	netlink_send_by(must(socket(AF_NETLINK, SOCK_RAW, protocol), "socket(AF_NETLINK)"), protocol, group);
 }
 
 #endif

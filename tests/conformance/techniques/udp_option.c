@@ -1,6 +1,7 @@
 // title: UDP with an option that changes how datagrams are cut, or what is in front of them
 // row: TCP connect, UDP sendto/sendmsg/sendmmsg, connected UDP, reconnect, AF_UNSPEC
 // variants: segment more cork flow_label traffic_class hop_by_hop destination_options mapped_turned_v4 encapsulation
+// large
 #include "technique.h"
 #include <linux/in6.h>
 
@@ -70,6 +71,17 @@ static void in_parts(void)
 		must(sendto(fd, "", 0, 0, (struct sockaddr *)&to, sizeof(to)), "sendto");
 }
 
+/* Later fragments have no ports. Each has the mark. */
+static void in_fragments(void)
+{
+	static char data[8000];
+	struct sockaddr_in to = to4("TARGET4");
+	for (size_t at = 0; at + strlen(mark()) < sizeof(data); at += strlen(mark()))
+		memcpy(data + at, mark(), strlen(mark()));
+	int fd = must(socket(AF_INET, SOCK_DGRAM, 0), "socket");
+	must(sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&to, sizeof(to)), "sendto");
+}
+
 int main(void)
 {
 	if (is("hop_by_hop") || is("destination_options")) {
@@ -78,6 +90,8 @@ int main(void)
 		with_flow_label();
 	} else if (is("mapped_turned_v4")) {
 		turned();
+	} else if (is("large")) {
+		in_fragments();
 	} else if (is("more") || is("cork")) {
 		in_parts();
 	} else {

@@ -32,6 +32,9 @@ static struct sockaddr_un name(void)
 	} else if (is("symlink")) {
 		snprintf(other.sun_path, sizeof(other.sun_path), "%s/link", env("RUN_DIR"));
 		must(symlink(plain.sun_path, other.sun_path), "symlink");
+	} else if (is("hard_link")) {
+		snprintf(other.sun_path, sizeof(other.sun_path), "%s/link", env("RUN_DIR"));
+		must(link(plain.sun_path, other.sun_path), "link");
 	} else if (is("proc_root")) {
 		snprintf(other.sun_path, sizeof(other.sun_path), "/proc/self/root%.80s", plain.sun_path);
 	} else {

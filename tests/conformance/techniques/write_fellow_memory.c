@@ -1,0 +1,11 @@
+// title: memory of another process of the same user, which that process sends
+// row: ptrace, process_vm_writev, /proc/PID/mem
+// helper: victim
+// variants: process_vm_writev proc_mem ptrace compat_process_vm_writev compat_ptrace
+#include "foreign_memory.h"
+
+int main(void)
+{
+	write_foreign_memory(victim(1));
+	return WENT_OUT;
+}
