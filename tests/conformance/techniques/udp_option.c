@@ -1,7 +1,6 @@
 // title: UDP with an option that changes how datagrams are cut, or what is in front of them
 // row: TCP connect, UDP sendto/sendmsg/sendmmsg, connected UDP, reconnect, AF_UNSPEC
-// variants: segment more cork flow_label traffic_class hop_by_hop destination_options mapped_turned_v4 encapsulation
-// large
+// variants: segment more cork flow_label traffic_class hop_by_hop destination_options turned_v4 encapsulation large
 #include "technique.h"
 #include <linux/in6.h>
 
@@ -88,7 +87,7 @@ int main(void)
 		with_header(is("hop_by_hop") ? IPV6_HOPOPTS : IPV6_DSTOPTS);
 	} else if (is("flow_label")) {
 		with_flow_label();
-	} else if (is("mapped_turned_v4")) {
+	} else if (is("turned_v4")) {
 		turned();
 	} else if (is("large")) {
 		in_fragments();

@@ -1,8 +1,7 @@
 // title: unix socket of an untagged helper
 // row: unix socket relay: path, abstract, stream, datagram
 // helper: relay
-// variants: stream dgram dgram_connected seq abstract_stream abstract_dgram abstract_seq relative symlink proc_root
-// uring
+// variants: stream dgram connected_dgram seq abstract abstract_dgram abstract_seq relative symlink hard_link root uring
 #include "ring.h"
 
 static int is_abstract(void)
@@ -35,7 +34,7 @@ static struct sockaddr_un name(void)
 	} else if (is("hard_link")) {
 		snprintf(other.sun_path, sizeof(other.sun_path), "%s/link", env("RUN_DIR"));
 		must(link(plain.sun_path, other.sun_path), "link");
-	} else if (is("proc_root")) {
+	} else if (is("root")) {
 		snprintf(other.sun_path, sizeof(other.sun_path), "/proc/self/root%.80s", plain.sun_path);
 	} else {
 		return plain;
@@ -60,7 +59,7 @@ int main(void)
 	int fd = must(socket(AF_UNIX, type(), 0), "unix socket");
 	if (is("uring")) {
 		by_uring(fd, &to);
-	} else if (type() == SOCK_DGRAM && !is("dgram_connected")) {
+	} else if (type() == SOCK_DGRAM && !is("connected_dgram")) {
 		must(sendto(fd, mark(), strlen(mark()), 0, (struct sockaddr *)&to, length_of(&to)), "sendto");
 	} else {
 		must(connect(fd, (struct sockaddr *)&to, length_of(&to)), "connect");

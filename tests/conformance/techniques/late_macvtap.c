@@ -1,0 +1,27 @@
+// title: device file of a macvtap on the wire, open before the tag
+// row: TUN device
+// caps: net_admin
+// tag: late
+#include "packets.h"
+#include <linux/virtio_net.h>
+
+static int device(void)
+{
+	char path[32];
+	shell("ip link add link $IFACE name way type macvtap mode bridge; ip link set way up");
+	snprintf(path, sizeof(path), "/dev/tap%u", if_nametoindex("way"));
+	for (int i = 0; i < 100 && access(path, R_OK | W_OK); i++)
+		usleep(10000);
+	return must(open(path, O_RDWR), path);
+}
+
+int main(void)
+{
+	struct frame frame = udp_frame();
+	struct virtio_net_hdr header = {0};
+	struct iovec parts[] = {{&header, sizeof(header)}, {frame.bytes, frame.size}};
+	int fd = device();
+	wait_for_tag();
+	must(writev(fd, parts, 2), "writev");
+	return WENT_OUT;
+}
