@@ -30,6 +30,7 @@ class Technique:
     caps: frozenset[str] = frozenset()
     helper: Path | None = None
     late: bool = False  # it is tagged while it runs
+    brings: bool = False  # it starts unconfined, and executes itself confined
     documented: str = ""  # why an escape is listed and not a failure
     variant: str = ""
     family: str = ""  # "4", "6" or ""
@@ -44,9 +45,14 @@ class Technique:
         return header(self.source)["title"]
 
     @property
+    def starts_free(self) -> bool:
+        """Whether nothing confines it at first."""
+        return self.late or self.brings
+
+    @property
     def known_by_mark(self) -> bool:
         """Whether only the mark proves anything: others use its port as well, or it did so itself before its tag."""
-        return self.by_mark or self.late or self.helper is not None
+        return self.by_mark or self.starts_free or self.helper is not None
 
     @property
     def alone(self) -> bool:
@@ -111,6 +117,7 @@ def _describe(source: Path, keys: dict[str, str], variant: str, family: str) -> 
         caps=frozenset(keys.get("caps", "").replace(",", " ").split()),
         helper=_helper(source, keys["helper"]) if keys.get("helper") else None,
         late=keys.get("tag") == "late",
+        brings=keys.get("tag") == "exec",
         documented=keys.get("documented", ""),
         variant=variant,
         family=family,

@@ -85,7 +85,8 @@ class Trial:
 
     def _environment(self, technique: Technique, directory: Path) -> dict[str, str]:
         told = self.lab.environment(technique, directory) | self.session.environment
-        return told | {"SLOW": str(math.ceil(self.slow))}
+        confine = {"CONFINE": "\n".join(self.session.confine([])), "CGROUP_CONFINED": str(self.session.confined.path)}
+        return told | confine | {"SLOW": str(math.ceil(self.slow))}
 
     @contextmanager
     def _helper(self, technique: Technique, directory: Path, environment: dict[str, str]) -> Iterator[None]:
@@ -98,8 +99,8 @@ class Trial:
 
     def _program(self, technique: Technique, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
         argv = build.command(technique.source)
-        command = argv if technique.late else self.session.confine(argv)
-        with self._started(command, directory, "program", environment, confined=not technique.late) as program:
+        command = argv if technique.starts_free else self.session.confine(argv)
+        with self._started(command, directory, "program", environment, confined=not technique.starts_free) as program:
             refused = self._tag(program) if technique.late else ""
             if refused:
                 return -signal.SIGKILL, f"not tagged: {refused}"

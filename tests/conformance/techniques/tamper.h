@@ -43,6 +43,21 @@ SHARED int is_daemon(const char *pid, const char *instance)
 	return has_name && runs;
 }
 
+/* The words with which that instance's daemon was started; returns their length. 0 if there is none. */
+SHARED int daemon_words(char *words, int room)
+{
+	const char *instance = getenv("INSTANCE");
+	char path[300];
+	DIR *processes = opendir("/proc");
+	for (struct dirent *each; instance && *instance && processes && (each = readdir(processes));) {
+		if (each->d_name[0] < '1' || each->d_name[0] > '9' || !is_daemon(each->d_name, instance))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.200s/cmdline", each->d_name);
+		return read(must(open(path, O_RDONLY), path), words, room);
+	}
+	return 0;
+}
+
 SHARED void signal_agent(int number)
 {
 	const char *instance = getenv("INSTANCE");

@@ -110,6 +110,42 @@ SHARED void wait_for_tag(void)
 	alarm(4 * (getenv("SLOW") ? number("SLOW") : 1));
 }
 
+SHARED void write_file(const char *path, const char *text)
+{
+	int fd = must(open(path, O_WRONLY), path);
+	must(write(fd, text, strlen(text)), path);
+	close(fd);
+}
+
+/* The descriptor that `tag: exec` takes along into its second life. */
+enum { BROUGHT = 100 };
+
+SHARED int is_second_life(void)
+{
+	return getenv("SECOND_LIFE") != NULL;
+}
+
+/* Ends the first life: the same program is executed confined, with `fd` open as BROUGHT. */
+_Noreturn SHARED void go_on_confined(int fd)
+{
+	static char program[256], words[4096];
+	char *argv[64] = {0}, procs[300];
+	int count = 0;
+	must(readlink("/proc/self/exe", program, sizeof(program) - 1), "readlink");
+	snprintf(words, sizeof(words), "%s", env("CONFINE"));
+	for (char *word = strtok(words, "\n"); word && count < 62; word = strtok(NULL, "\n"))
+		argv[count++] = word;
+	argv[count] = program;
+	must(dup2(fd, BROUGHT), "dup2");
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", env("CGROUP_CONFINED"));
+	write_file(procs, "0");
+	setenv("SECOND_LIFE", "yes", 1);
+	alarm(0);
+	execvp(argv[0], argv);
+	must(-1, argv[0]);
+	abort();
+}
+
 SHARED struct sockaddr_in to4(const char *name)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(number("PORT"))};
@@ -146,13 +182,6 @@ SHARED void sendto4(int fd, const char *name)
 SHARED void send_mark(int fd)
 {
 	must(send(fd, mark(), strlen(mark()), MSG_NOSIGNAL), "send");
-}
-
-SHARED void write_file(const char *path, const char *text)
-{
-	int fd = must(open(path, O_WRONLY), path);
-	must(write(fd, text, strlen(text)), path);
-	close(fd);
 }
 
 /* A path or an abstract name that the helper knows as well. */
