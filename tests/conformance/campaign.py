@@ -33,7 +33,7 @@ class Campaign:
     def run(self, techniques: list[Technique]) -> None:
         gentle = [technique for technique in techniques if not technique.spoils]
         if gentle:
-            with self.runner.start(self.directory) as session:
+            with self.runner.start(self.directory, self.slow) as session:
                 self.note(session.facts())
                 self._together(session, [technique for technique in gentle if not technique.alone])
                 with ThreadPoolExecutor(self.jobs) as pool:
@@ -41,7 +41,7 @@ class Campaign:
                     list(pool.map(lambda technique: self._by_itself(session, technique), alone))
         for technique in techniques:
             if technique.spoils:
-                with self.runner.start(self.directory) as session:
+                with self.runner.start(self.directory, self.slow) as session:
                     self._by_itself(session, technique)
 
     def _together(self, session: Session, techniques: list[Technique]) -> None:

@@ -105,20 +105,20 @@ class Lab:
             "TARGET_MAC": target_mac,
         }
 
-    def control(self) -> str:
+    def control(self, timeout: float) -> str:
         """An untagged process, this one, reaches the forbidden addresses. What went wrong, or nothing."""
         for address in (TARGET4, TARGET6):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 try:
-                    self._echo(address, kind)
+                    self._echo(address, kind, timeout)
                 except OSError as error:
                     return f"untagged control to {address}, {kind.name}: {error}"
         return ""
 
-    def _echo(self, address: str, kind: socket.SocketKind) -> None:
+    def _echo(self, address: str, kind: socket.SocketKind, timeout: float) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with self._source_sockets.socket(family, kind) as sock:
-            sock.settimeout(5)
+            sock.settimeout(timeout)
             sock.connect((address, _CONTROL_PORT))
             sock.sendall(b"control")
             sock.recv(100)

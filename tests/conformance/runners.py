@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from landfast_agent.instance import Instance
 from tests.conformance.lab import APPROVED4, APPROVED6, PREFIX, Lab
 from tests.testbed import Cgroup, Network, Program, owned
 from tests.testbed.leftovers import remove_instance
@@ -21,8 +22,8 @@ version: 1
 data_classes:
   eu:
     allow:
-      - {{to: {APPROVED4}/32, ports: [any, icmp], reason: the approved destination}}
-      - {{to: "{APPROVED6}/128", ports: [any, icmp], reason: the approved destination}}
+      - {{to: {APPROVED4}/32, ports: [any], reason: the approved destination}}
+      - {{to: "{APPROVED6}/128", ports: [any], reason: the approved destination}}
 """
 
 
@@ -74,7 +75,7 @@ class _Landfast(Session):
         return _agent(self._instance, "exec", "--class", "eu", *self._options, "--", *argv)
 
     def tag(self, lab: Lab, pid: int) -> str:
-        done = lab.source.run(_agent(self._instance, "tag", str(pid), "--class", "eu"), timeout=120)
+        done = lab.source.run(_agent(self._instance, "tag", str(pid), "--class", "eu"), timeout=600)
         return done.stderr.strip() if done.returncode else ""
 
 
@@ -93,12 +94,16 @@ class _Nftables(Session):
         lab.source.run(["nft", "-f", "-"], input=rules, stdin=None).check_returncode()
 
 
+#: A directory for logs, and what limits of time are multiplied with.
+Start = Callable[[Path, float], AbstractContextManager[Session]]
+
+
 @dataclass(frozen=True)
 class Runner:
-    """`start(directory)` is a context in which techniques can be run; `is_ours` means that nothing may escape."""
+    """`start(directory, slow)` is a context in which techniques can be run; `is_ours`: nothing may escape from it."""
 
     title: str
-    start: Callable[[Path], AbstractContextManager[Session]]
+    start: Start
     is_ours: bool = False
 
 
@@ -110,20 +115,20 @@ def _cgroups() -> Iterator[tuple[Cgroup, Cgroup]]:
 
 
 @contextmanager
-def _free(_: Path) -> Iterator[Session]:
+def _free(_: Path, __: float) -> Iterator[Session]:
     with _cgroups() as made:
         yield Session(*made)
 
 
 @contextmanager
-def _nftables(_: Path) -> Iterator[Session]:
+def _nftables(_: Path, __: float) -> Iterator[Session]:
     with _cgroups() as made:
         yield _Nftables(*made)
 
 
-def _landfast(*options: str) -> Callable[[Path], AbstractContextManager[Session]]:
+def _landfast(*options: str) -> Start:
     @contextmanager
-    def start(directory: Path) -> Iterator[Session]:
+    def start(directory: Path, slow: float) -> Iterator[Session]:
         instance = owned(INSTANCES)
         policy = directory / f"{instance}.yaml"
         policy.write_text(_POLICY)
@@ -133,29 +138,35 @@ def _landfast(*options: str) -> Callable[[Path], AbstractContextManager[Session]
             stack.callback(remove_instance, instance)
             argv = _agent(instance, "run", "--policy", str(policy))
             daemon = stack.enter_context(Program(argv, directory / f"{instance}.log", home.router))
-            daemon.ready(
-                lambda: '"daemon": {' in home.router.run(_agent(instance, "status", "--json")).stdout, _START_S
-            )
+            daemon.ready(lambda: _serves(instance), _START_S * slow)
             yield _Landfast(*made, instance, options)
 
     return start
+
+
+def _serves(instance: str) -> bool:
+    """Whether the daemon answers; a command is started only when it has a chance."""
+    if not Instance(instance).control_socket.exists():
+        return False
+    done = subprocess.run(_agent(instance, "status", "--json"), capture_output=True, text=True, check=False)
+    return '"daemon": {' in done.stdout
 
 
 def _agent(instance: str, *words: str) -> list[str]:
     return [str(_AGENT), "--instance", instance, *words]
 
 
-def _programs(*sources: str) -> Callable[[Path], AbstractContextManager[Session]]:
+def _programs(*sources: str) -> Start:
     """A rival made of BPF programs on the cgroup."""
 
     @contextmanager
-    def start(directory: Path) -> Iterator[Session]:
+    def start(directory: Path, slow: float) -> Iterator[Session]:
         with _cgroups() as made:
             argv = ["/usr/bin/python3", "-SEs", str(_RIVALS / "attach.py"), str(made[0].path), APPROVED4, APPROVED6]
             log = directory / f"{'-'.join(sources)}.log"
             log.unlink(missing_ok=True)
             with Program([*argv, *sources], log) as program:
-                program.ready(lambda: "ready" in program.output, _START_S)
+                program.ready(lambda: "ready" in program.output, _START_S * slow)
                 yield Session(*made)
 
     return start

@@ -79,7 +79,7 @@ class Trial:
             with self._helper(technique, directory, environment):
                 status, said = self._program(technique, directory, environment)
                 time.sleep((0.4 if technique.helper else 0.1) * self.slow)
-        if problem := self.lab.control():
+        if problem := self.lab.control(5 * self.slow):
             raise Broken(problem)
         return status, said
 
