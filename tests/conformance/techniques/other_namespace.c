@@ -2,7 +2,7 @@
 // row: own or other network namespace
 // caps: sys_admin
 // helper: namespaces
-// variants: entered own own_packet socket_brought
+// variants: entered own own_packet own_tagged_again socket_brought
 #include "packets.h"
 #include <linux/if_packet.h>
 #include <sched.h>
@@ -55,7 +55,13 @@ static int brought(void)
 
 int main(void)
 {
-	if (is("socket_brought")) {
+	if (is("own_tagged_again") && !is_second_life()) {
+		make_own();
+		go_on_confined(0);
+	}
+	if (is_second_life()) {
+		sendto4(must(socket(AF_INET, SOCK_DGRAM, 0), "socket"), "APPROVED4");
+	} else if (is("socket_brought")) {
 		sendto4(brought(), "APPROVED4");
 	} else if (is("own_packet")) {
 		make_own();
