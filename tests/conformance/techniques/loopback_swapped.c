@@ -15,8 +15,7 @@ int main(void)
 	must(sendto(fd, "x", 1, 0, is("udp") ? (struct sockaddr *)&at : NULL, sizeof(at)), "send to itself");
 	close(own);
 	close(must(open(helper_file("free"), O_CREAT | O_WRONLY, 0600), "open"));
-	for (int i = 0; i < 100 && access(helper_file("taken"), F_OK); i++)
-		usleep(10000);
+	wait_for_file("taken");
 	must(sendto(fd, mark(), strlen(mark()), 0, is("udp") ? (struct sockaddr *)&at : NULL, sizeof(at)), "sendto");
 	usleep(200000);
 	return WENT_OUT;

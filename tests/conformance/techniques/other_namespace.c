@@ -15,8 +15,7 @@ static void make_own(void)
 	snprintf(path, sizeof(path), "%s.wanted", env("HELPER"));
 	int fd = must(open(path, O_CREAT | O_WRONLY, 0600), path);
 	must(dprintf(fd, "%d\n", getpid()), path);
-	for (int i = 0; i < 200 && access(helper_file("made"), F_OK); i++)
-		usleep(10000);
+	wait_for_file("made");
 }
 
 static void enter(void)

@@ -90,13 +90,19 @@ SHARED const char *mark(void)
 	return env("MARK");
 }
 
+/* A limit of time on a machine that may be emulated. */
+SHARED int patient(int limit)
+{
+	return limit * (getenv("SLOW") ? number("SLOW") : 1);
+}
+
 /* Every technique sends from a network namespace of the suite, never from the host's own, and ends by itself. */
 __attribute__((constructor)) SHARED void begin(void)
 {
 	struct stat here, host;
 	if (!stat("/proc/self/ns/net", &here) && !stat("/proc/1/ns/net", &host) && here.st_ino == host.st_ino)
 		cannot("this is the host's own network");
-	alarm(4 * (getenv("SLOW") ? number("SLOW") : 1));
+	alarm(patient(4));
 }
 
 /* For techniques that prepare something before they are tagged. */
@@ -107,7 +113,7 @@ SHARED void wait_for_tag(void)
 	alarm(0);
 	if (getchar() == EOF)
 		_exit(REFUSED);
-	alarm(4 * (getenv("SLOW") ? number("SLOW") : 1));
+	alarm(patient(4));
 }
 
 SHARED void write_file(const char *path, const char *text)
@@ -240,6 +246,13 @@ SHARED void send_descriptor(int channel, int fd)
 	*said = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(said), &fd, sizeof(fd));
 	must(sendmsg(channel, &message, 0), "pass a descriptor");
+}
+
+/* Waits until the helper has made a file. */
+SHARED void wait_for_file(const char *suffix)
+{
+	for (int i = 0; i < patient(200) && access(helper_file(suffix), F_OK); i++)
+		usleep(10000);
 }
 
 /* A descriptor that the helper `passer` makes: `what` is one of those it knows. */

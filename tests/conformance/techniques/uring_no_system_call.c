@@ -26,7 +26,7 @@ int main(void)
 	sent->addr = (uintptr_t)&message;
 	sent->flags = IOSQE_FIXED_FILE;
 	ring_publish(&ring);
-	sleep(1);
+	sleep(patient(1));
 	ring_check(&ring, 2);
 	return WENT_OUT;
 }
