@@ -31,6 +31,7 @@ enum { ECHO = 7000, SINK = 7001, UDP_SINK = 7002 };
 
 #define MESSAGE  64          /* bytes of a datagram, a request, and an answer */
 #define BULK     (128 << 10) /* bytes of a write of the bulk transfer */
+#define QUEUE    (64 << 10)  /* bytes of a connection's buffers: what is under way stays in the cache */
 #define SLICE_NS 1000000ULL  /* long against a look at the clock, short against the turns of other processes */
 #define PAUSE_NS 20000       /* between two rounds of the probe */
 #define WARM_UP  10          /* slices that fill caches, the socket's window and its verdict */
@@ -79,11 +80,14 @@ static struct sockaddr_in name(const char *address, int port)
 
 static int make(int type)
 {
-	int one = 1, fd = socket(AF_INET, type, 0);
+	int one = 1, queue = QUEUE, fd = socket(AF_INET, type, 0);
 
 	check(fd < 0, "socket");
-	if (type == SOCK_STREAM)
+	if (type == SOCK_STREAM) {
 		check(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "TCP_NODELAY");
+		check(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &queue, sizeof(queue)), "SO_SNDBUF");
+		check(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue)), "SO_RCVBUF");
+	}
 	return fd;
 }
 
