@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench import conditions, stage
 from bench.contest import contestants
-from bench.measure import Plan, measure
+from bench.measure import Plan, measure, prove
 from bench.ours import Ours
 from bench.replacement import replace_nftables, replace_ours
 from bench.report import Report, as_json, as_markdown, show
@@ -23,7 +23,7 @@ from tests.testbed.leftovers import mine, remove_leftovers
 
 _INSTANCE = "bench"
 _PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-_QUICK, _FULL = Plan(rounds=2, slices=40, replacements=2), Plan(rounds=9, slices=150, replacements=7)
+_QUICK, _FULL = Plan(rounds=2, slices=40, replacements=2), Plan(rounds=15, slices=200, replacements=7)
 
 
 @click.command()
@@ -66,7 +66,9 @@ def _measure(plan: Plan, say: Callable[[str], None]) -> Report:
     observed = conditions.observe()
     with tempfile.TemporaryDirectory(prefix="landfast-bench-") as path, stage.Stage(Path(path)) as made:
         ours, rivals = Ours(owned(_INSTANCE)), Rivals(made, Path(path))
-        results = measure(made, contestants(made, ours, rivals), plan, say)
+        configurations = contestants(made, ours, rivals)
+        prove(made, configurations)
+        results = measure(made, configurations, plan, say)
         disturbances = [*results.disturbances(), *ours.disturbances()]
         say("replacing 100,000 prefixes")
         replacements = [replace_ours(made, ours, plan.replacements), replace_nftables(made, rivals, plan.replacements)]

@@ -1,12 +1,13 @@
 """Going through all configurations, forward and backward, round after round."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bench.stage import Stage, Tag
+from bench.stage import NEITHER, SERVER, Stage, Tag
 from bench.statistics import distribution, p10
 
 if TYPE_CHECKING:
@@ -15,15 +16,20 @@ if TYPE_CHECKING:
 NONE = "none"
 WORKLOADS = ("udp-send", "udp-sendto", "udp-connect", "tcp-request-response", "tcp-connect-close", "tcp-bulk")
 
+_PROBE_S = 0.1
 _DRIFT = 0.03  # how far the first and the last measurement of nothing may lie apart
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Something that is compared. `enter` puts it into action, and gives what tags the load generator, if anything."""
+    """Something that is compared. `enter` puts it into action, and gives what tags the load generator, if anything.
+
+    What `confines` lets the load generator send to the server's first address only.
+    """
 
     name: str
     enter: Callable[[], AbstractContextManager[Tag | None]]
+    confines: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,16 @@ class Results:
 
 def _p10(visits: Sequence[Visit], workload: str, number: int) -> float:
     return p10([each for visit in visits if visit.round == number for each in visit.slices[workload]])
+
+
+def prove(stage: Stage, configurations: Sequence[Configuration]) -> None:
+    """Raises RuntimeError unless each refuses what it should, and nothing else: what confines nobody costs little."""
+    for each in configurations:
+        with each.enter() as tag, stage.probing((SERVER, NEITHER), tag) as counts:
+            time.sleep(_PROBE_S)
+        listed, other = counts
+        if listed.refused or (other.sent if each.confines else other.refused):
+            raise RuntimeError(f"{each.name} judges wrongly: to what it allows {listed}, to what it does not {other}")
 
 
 def measure(stage: Stage, configurations: Sequence[Configuration], plan: Plan, say: Callable[[str], None]) -> Results:

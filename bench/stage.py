@@ -11,7 +11,7 @@ from typing import Self
 from tests.testbed import Cgroup, Namespace, Program, owned
 
 NAME = "lfb"
-CLIENT, SERVER, NETWORK = "10.77.0.1", "10.77.0.2", "10.77.0.0/24"
+CLIENT, SERVER = "10.77.0.1", "10.77.0.2"
 
 #: Addresses of the server for the probe, by the allowlists that hold them; and the port of datagrams.
 BOTH, NEITHER, ONLY_OLD, ONLY_NEW = SERVER, "10.77.0.3", "10.77.0.4", "10.77.0.5"
