@@ -95,7 +95,10 @@ class Trial:
             return
         with self._started(build.command(technique.helper), directory, "helper", environment) as helper:
             self._await_ready(helper)
-            yield
+            try:
+                yield
+            finally:
+                helper.stop()  # gently: some clean up behind themselves
 
     def _program(self, technique: Technique, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
         argv = build.command(technique.source)

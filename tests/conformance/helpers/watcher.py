@@ -54,9 +54,9 @@ def terminal(_: ExitStack) -> Look:
 
 def posix_queue(undo: ExitStack) -> Look:
     name = f"/landfast-{KEY}".encode()
-    queue = libc.mq_open(name, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK, 0o666, None)
+    queue = libc.mq_open(name, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK, 0o666, (ctypes.c_long * 8)(0, 2, SIZE))
     undo.callback(libc.mq_unlink, name)
-    room = ctypes.create_string_buffer(8192)
+    room = ctypes.create_string_buffer(SIZE)
 
     def look() -> bytes:
         size = libc.mq_receive(queue, room, ctypes.c_size_t(len(room)), None)
