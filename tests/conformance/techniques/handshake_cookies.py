@@ -3,8 +3,6 @@
 # caps: net_admin
 # dial: tcp
 # family: 4 6
-# documented: the SYN-ACK of a SYN cookie belongs to no socket and passes no hook; it carries nothing of the process,
-# documented: and the connection is aborted before its first byte
 import socket
 import time
 
