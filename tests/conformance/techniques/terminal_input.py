@@ -1,7 +1,7 @@
 # title: characters pushed into the input of a terminal that an untagged shell reads
 # row: existing unix stream, socketpair, pipe, fifo, shared memory, file, message queue
 # helper: terminal
-# documented: a terminal is no socket: start workloads without one, or set dev.tty.legacy_tiocsti=0 (Linux 6.2 and later)
+# documented: a terminal is no socket: start workloads without one, or set dev.tty.legacy_tiocsti=0 (since Linux 6.2)
 import errno
 import fcntl
 import os
