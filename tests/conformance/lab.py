@@ -4,6 +4,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from tests.conformance.capture import Capture
@@ -75,7 +76,7 @@ class Lab:
     def environment(self, technique: Technique, directory: Path) -> dict[str, str]:
         """What the technique is told."""
         family = technique.family or "4"
-        return self._places() | {
+        return self._places | {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "TARGET": TARGET6 if family == "6" else TARGET4,
             "APPROVED": APPROVED6 if family == "6" else APPROVED4,
@@ -87,6 +88,7 @@ class Lab:
             "HELPER_PORT": str(_FIRST_HELPER_PORT + technique.number),
         }
 
+    @cached_property
     def _places(self) -> dict[str, str]:
         with self.source.netlink() as here, self.far.netlink() as there:
             index = here.link_lookup(ifname="eth0")[0]

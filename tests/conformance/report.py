@@ -3,7 +3,6 @@
 import json
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,17 @@ from tests.conformance.runners import RUNNERS
 from tests.conformance.technique import Technique
 
 _WORDS = {"held": "held", "escaped": "**out**", "documented": "documented", "broken": "broken", "": "-"}
+_SUMMARY = ("runner", "techniques", "out", "documented", "broken", "frames apart")
 _COLUMNS = 120
 _INTRODUCTION = """\
 # Conformance
 
 Every technique is a small program that tries to get a byte to a destination that is not allowed. A capture on the far
 side of the wire judges, not the program: a frame that carries the technique's mark, or a SYN or payload to where it
-may not go, is an escape. A technique counts on a kernel only after it was seen to escape there with nothing to confine
-it. Each run also checks that an untagged process reaches the same destinations, and that a confined one reaches the
-approved destination. `make conformance` repeats all of it; the results are in [conformance.json](conformance.json).
+may not go, is an escape; resets and bare acknowledgements are counted apart. A technique counts on a kernel only after
+it was seen to escape there with nothing to confine it. Each run also checks that an untagged process reaches the same
+destinations, and that a confined one reaches the approved destination. `make conformance` repeats all of it; the
+results are in [conformance.json](conformance.json).
 
 Columns: *Landfast* is `landfast-agent exec`, or `tag` for a technique that is confined while it runs; *caps kept* is
 the same with `--keep-capabilities`, as root. The rivals act on a cgroup: *hooks*, an allowlist in connect and sendmsg
@@ -68,13 +69,16 @@ class Outcomes:
         """Trials and controls that prove nothing."""
         return [name for name, found in self.facts["runners"].get(runner, {}).items() if found["outcome"] == "broken"]
 
-    def summary(self) -> Iterator[tuple[str, str, str, str, str]]:
-        """For each runner: title, tried, out, out and documented, broken."""
-        for runner in self.runners:
-            outcomes = [self.of(runner, technique) for technique in self.runnable()]
-            tried = sum(outcome in ("held", "escaped", "documented") for outcome in outcomes)
-            counts = (tried, outcomes.count("escaped"), outcomes.count("documented"), len(self.broken(runner)))
-            yield RUNNERS[runner].title, *map(str, counts)  # type: ignore[misc]
+    def summary(self) -> list[tuple[str, ...]]:
+        """A line for each runner, after the heads of its columns."""
+        return [_SUMMARY, *(self._counts(runner) for runner in self.runners)]
+
+    def _counts(self, runner: str) -> tuple[str, ...]:
+        outcomes = [self.of(runner, technique) for technique in self.runnable()]
+        tried = sum(outcome in ("held", "escaped", "documented") for outcome in outcomes)
+        apart = sum(found.get("apart", 0) for found in self.facts["runners"][runner].values())
+        counts = (tried, outcomes.count("escaped"), outcomes.count("documented"), len(self.broken(runner)), apart)
+        return RUNNERS[runner].title, *map(str, counts)
 
 
 def failures(outcomes: Outcomes) -> list[str]:
@@ -94,12 +98,11 @@ def failures(outcomes: Outcomes) -> list[str]:
 
 def table(outcomes: Outcomes) -> str:
     """The summary, for the terminal."""
-    lines = [_columns(("runner", "tried", "out", "documented", "broken"))]
-    return "\n".join([*lines, *(_columns(row) for row in outcomes.summary())])
+    return "\n".join(_columns(row) for row in outcomes.summary())
 
 
 def _columns(cells: tuple[str, ...]) -> str:
-    return f"{cells[0]:30}" + "".join(f"{cell:>12}" for cell in cells[1:])
+    return f"{cells[0]:30}" + "".join(f"{cell:>14}" for cell in cells[1:])
 
 
 def markdown(kernels: dict[str, Any], techniques: list[Technique]) -> str:
@@ -111,10 +114,10 @@ def _kernel(outcomes: Outcomes) -> str:
     facts = outcomes.facts
     about = f"{facts['date']}, commit {facts['commit']}. {facts.get('tier', '')}".strip()
     lines = [f"## Linux {facts['kernel']}", "", about, ""]
-    lines += _table(("runner", "techniques", "out", "documented", "broken"), list(outcomes.summary()))
+    lines += _table(outcomes.summary())
     for row, techniques in _by_row(outcomes.runnable()).items():
         lines += ["", f"### {row}", "", *_titles(techniques), ""]
-        lines += _table(("", *outcomes.titles()), [_line(outcomes, technique) for technique in techniques])
+        lines += _table([("", *outcomes.titles()), *(_line(outcomes, technique) for technique in techniques)])
     lines += ["", "### Not runnable on this kernel", ""]
     return "\n".join([*lines, *(f"- `{name}`: {_plain(why)}" for name, why in outcomes.impossible().items()), ""])
 
@@ -141,8 +144,9 @@ def _by_row(techniques: list[Technique]) -> dict[str, list[Technique]]:
     return dict(sorted(found.items()))
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ("--",) * len(head), *rows)]
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    head, *rest = rows
+    return [f"| {' | '.join(cells)} |" for cells in (head, ("--",) * len(head), *rest)]
 
 
 def _plain(words: str) -> str:
