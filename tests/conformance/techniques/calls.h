@@ -70,6 +70,8 @@ SHARED void send_by_variant(int fd)
 		must(write(fd, mark(), size), "write");
 	else if (is("writev"))
 		must(writev(fd, &part, 1), "writev");
+	else if (is("pwritev2"))
+		must(pwritev2(fd, &part, 1, -1, 0), "pwritev2");
 	else if (is("sendmsg"))
 		must(sendmsg(fd, &message.msg_hdr, 0), "sendmsg");
 	else if (is("sendmmsg"))

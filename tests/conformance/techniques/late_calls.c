@@ -1,7 +1,7 @@
 // title: TCP connection that was open before the tag
 // row: sendfile, splice, vmsplice, MSG_ZEROCOPY, write, aio
 // tag: late
-// variants: write writev sendmsg sendmmsg sendfile splice vmsplice zerocopy aio urgent uring_send uring_write
+// variants: write writev pwritev2 sendmsg sendmmsg sendfile splice vmsplice zerocopy aio urgent uring_send uring_write
 #include "calls.h"
 
 int main(void)

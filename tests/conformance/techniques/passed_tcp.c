@@ -2,8 +2,8 @@
 // row: SCM_RIGHTS from an untagged helper, pidfd_getfd
 // helper: passer
 // tag: late
-// variants: send write writev sendmsg sendmmsg sendfile splice aio zerocopy urgent uring_send uring_write vmsplice
-// duplicate pwritev2 vmsplice
+// variants: send write writev sendmsg sendmmsg sendfile splice aio zerocopy urgent uring_send uring_write
+// variants: vmsplice pwritev2 duplicate
 #include "calls.h"
 
 /* By another open file of the same socket: /proc refuses to open one, a duplicate does it. */

@@ -1,6 +1,6 @@
 // title: connected UDP socket
 // row: sendfile, splice, vmsplice, MSG_ZEROCOPY, write, aio
-// variants: send write writev sendmsg sendmmsg sendfile splice vmsplice zerocopy aio uring_send uring_write
+// variants: send write writev pwritev2 sendmsg sendmmsg sendfile splice vmsplice zerocopy aio uring_send uring_write
 #include "calls.h"
 
 int main(void)
