@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.runners import RUNNERS
 from tests.conformance.trial import Outcome, Result
 
 _ROOT = Path(__file__).parents[2]
@@ -68,13 +69,22 @@ def _read(file: Path) -> dict[str, Result]:
 
 
 def gather(directory: Path) -> dict[str, Any]:
-    """The newest results of every kernel: {kernel: {kernel, commit, date, runners: {runner: {technique: ...}}}}."""
+    """What is known of every kernel: {kernel: {kernel, commit, date, runners: {runner: {technique: ...}}}}.
+
+    Landfast's results are those of the newest commit alone. Of the others, which it does not change, older ones stay.
+    """
     found: dict[str, Any] = {}
     for about in sorted(directory.glob(f"*/*/{_ABOUT}"), key=lambda path: path.stat().st_mtime):
         facts = json.loads(about.read_text())
+        before = found.get(facts["kernel"], {}).get("runners", {})
         runners = {file.stem: _compact(_read(file)) for file in sorted(about.parent.glob("*.jsonl"))}
-        found[facts["kernel"]] = facts | {"runners": runners}
+        found[facts["kernel"]] = facts | {"runners": _united(before, runners)}
     return found
+
+
+def _united(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    rivals = {name: before.get(name, {}) | now.get(name, {}) for name in before | now if not RUNNERS[name].is_ours}
+    return rivals | {name: results for name, results in now.items() if RUNNERS[name].is_ours}
 
 
 def _compact(results: dict[str, Result]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _LINE = re.compile(r"(?:#|//|/?\*+)\s*([a-z]+):(?:\s+(.*?))?\s*(?:\*/)?")
+_COMMENT = re.compile(r"\s*(//|# |/?\*)")
 _KEYS = {"title", "row", "caps", "helper", "tag", "documented", "variants", "family", "dial", "judge", "spoils"}
 _FIRST_CONTROL = 5000  # above the number of techniques
 _ALTERS_NAMESPACE = {"net_admin", "sys_admin", "root"}
@@ -66,11 +67,18 @@ def header(source: Path) -> dict[str, str]:
     for number, line in enumerate(source.read_text().splitlines(), 1):
         match = _LINE.fullmatch(line.strip())
         if not match and found:
+            _check_end(source, number, line)
             break
         if match:
             key = _known(match[1], source, number)
             found[key] = f"{found.get(key, '')} {match[2] or ''}".strip()
     return found
+
+
+def _check_end(source: Path, number: int, line: str) -> None:
+    """A comment without a key, right below the header, is part of it that somebody's editor has wrapped."""
+    if _COMMENT.match(line):
+        raise HeaderError(f"{source.name}:{number}: this line of the header has no key: repeat the one above")
 
 
 def _known(key: str, source: Path, line: int) -> str:

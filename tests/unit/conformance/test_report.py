@@ -78,6 +78,14 @@ def test_what_does_not_get_out_by_itself_is_listed_with_its_reason(store: Store)
     assert "- `plain`: ENOSYS" in markdown({"6.1": outcomes(store).facts}, TECHNIQUES)
 
 
+def test_of_older_commits_only_the_rivals_results_stay(store: Store, tmp_path: Path) -> None:
+    for runner in ("landfast", "nftables"):
+        store.add(runner, result("plain", Outcome.HELD))
+    Store(tmp_path, "6.1", "newer").add("landfast", result("known", Outcome.HELD))
+    runners = gather(tmp_path)["6.1"]["runners"]
+    assert (set(runners["landfast"]), set(runners["nftables"])) == ({"known"}, {"plain"})
+
+
 def test_results_of_another_kernel_stay_in_the_report(store: Store, tmp_path: Path) -> None:
     write(tmp_path, {"5.15": outcomes(store).facts | {"kernel": "5.15"}}, TECHNIQUES)
     write(tmp_path, {"6.1": outcomes(store).facts}, TECHNIQUES)

@@ -32,6 +32,11 @@ def test_an_unknown_key_is_named_with_its_line(tmp_path: Path) -> None:
         header(source(tmp_path, "// row: a\n// titel: b\n"))
 
 
+def test_a_wrapped_line_of_the_header_is_not_lost(tmp_path: Path) -> None:
+    with pytest.raises(HeaderError, match=r"example.c:2: this line of the header has no key"):
+        header(source(tmp_path, "// variants: a b\n// c d\n"))
+
+
 def test_every_technique_has_a_name_and_ports_of_its_own() -> None:
     found = discover()
     assert len({technique.name for technique in found}) == len(found)
