@@ -10,7 +10,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _LINE = re.compile(r"(?:#|//|/?\*+)\s*([a-z]+):(?:\s+(.*?))?\s*(?:\*/)?")
-_COMMENT = re.compile(r"\s*(//|# |/?\*)")
+_COMMENT = re.compile(r"\s*(//|# |/\*|\*(?!/))")
 _KEYS = {"title", "row", "caps", "helper", "tag", "documented", "variants", "family", "dial", "judge", "spoils"}
 _FIRST_CONTROL = 5000  # above the number of techniques
 _ALTERS_NAMESPACE = {"net_admin", "sys_admin", "root"}
