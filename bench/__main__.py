@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +17,10 @@ from bench.replacement import replace_nftables, replace_ours
 from bench.report import Report, as_json, as_markdown, show
 from bench.rivals import Rivals
 from bench.targets import targets
+from landfast_agent.instance import Instance
 from tests.testbed import owned
 from tests.testbed.leftovers import mine, remove_leftovers
+from tests.testbed.processes import end_on_sigterm
 
 _INSTANCE = "bench"
 _PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -40,6 +41,7 @@ def main(quick: bool, as_data: bool, write: bool) -> None:
     if quick and write:
         raise click.UsageError("--quick measures too little to be written down: leave one of --quick and --write out")
     remove_leftovers(stage.NAME, _INSTANCE)
+    end_on_sigterm()
     try:
         sys.exit(_bench(_QUICK if quick else _FULL, as_data, write, lenient=quick))
     finally:
@@ -64,8 +66,11 @@ def _bench(plan: Plan, as_data: bool, write: bool, lenient: bool) -> int:
 
 def _measure(plan: Plan, say: Callable[[str], None]) -> Report:
     observed = conditions.observe()
-    with tempfile.TemporaryDirectory(prefix="landfast-bench-") as path, stage.Stage(Path(path)) as made:
-        ours, rivals = Ours(owned(_INSTANCE)), Rivals(made, Path(path))
+    name = owned(_INSTANCE)
+    directory = Instance(name).run  # removed with the instance, also when this run is killed
+    directory.mkdir(parents=True, mode=0o700)
+    with stage.Stage(directory) as made:
+        ours, rivals = Ours(name), Rivals(made, directory)
         configurations = contestants(made, ours, rivals)
         prove(made, configurations)
         results = measure(made, configurations, plan, say)

@@ -12,6 +12,7 @@ from demo.ending import END, how_to_go_on
 from demo.setting import Setting
 from demo.story import STORY
 from demo.telling import Outcome, table, tell
+from tests.testbed.processes import end_on_sigterm
 
 
 @click.command()
@@ -23,20 +24,8 @@ def main(keep: bool, down: bool) -> None:
         raise click.ClickException("must be root: sudo make demo")
     _remove_abandoned(with_kept=down)
     if not down:
-        _end_on_sigterm()
+        end_on_sigterm()
         sys.exit(_demonstrate(keep))
-
-
-def _end_on_sigterm() -> None:
-    """SIGTERM ends the demonstration as Ctrl-C does; processes forked from this one just die of it."""
-    storyteller = os.getpid()
-
-    def end(number: int, _: object) -> None:
-        if os.getpid() != storyteller:
-            os._exit(128 + number)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, end)
 
 
 def _remove_abandoned(with_kept: bool) -> None:

@@ -1,4 +1,4 @@
-"""Ending processes that are found by where they are: in a network namespace, or in a cgroup."""
+"""Ending processes: those that are found by where they are, in a network namespace or in a cgroup, and this one."""
 
 import os
 import signal
@@ -42,3 +42,15 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def end_on_sigterm() -> None:
+    """From now on SIGTERM ends this process as Ctrl-C does; processes forked from it just die of it."""
+    here = os.getpid()
+
+    def end(number: int, _: object) -> None:
+        if os.getpid() != here:
+            os._exit(128 + number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
