@@ -3,12 +3,12 @@
 VENV := .venv
 KERNELS := 5.10 6.1 6.12
 PYTEST := $(VENV)/bin/pytest
-C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] bench/*.c)
+C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] tests/load/*.c bench/*.c)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault conformance demo demo-down lint format proto
-.PHONY: lock deb clean kernels on-kernel bench
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault test-load conformance demo demo-down lint format
+.PHONY: proto lock deb clean kernels on-kernel bench
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -31,12 +31,16 @@ test-netns: setup ## tests in network namespaces
 test-e2e: setup ## tests of agent, controller and CLI together
 	$(PYTEST) tests/e2e $(ARGS)
 
-test-fault: setup ## ten minutes of kills at random moments; not part of `make test`
+test-fault: setup ## kills and upgrades at random moments, for an hour; not part of `make test`
 	$(PYTEST) tests/fault $(ARGS)
 
 conformance: ## every way out under Landfast and its rivals, into docs/conformance.md; ARGS="--only 'udp*'" for some
 	@scripts/setup gcc libc6-dev iproute2 nftables
 	$(VENV)/bin/python -m tests.conformance $(ARGS)
+
+test-load: ## a minute of refusals as fast as the machine can (DURATION=60); not part of `make test`
+	@scripts/setup gcc libc6-dev
+	$(PYTEST) tests/load $(ARGS)
 
 demo: setup ## the whole story in network namespaces, each step checked; KEEP=1 leaves it running
 	@$(VENV)/bin/python -m demo $(if $(KEEP),--keep)

@@ -44,9 +44,10 @@ class Host:
         self.policy = directory / f"{self.instance.name}.yaml"
         self.policy.write_text(policy)
         self.log = directory / f"{self.instance.name}.log"
+        self.agent = [str(_AGENT)]
 
     def command(self, *words: str | Path) -> list[str]:
-        return [str(_AGENT), "--instance", self.instance.name, *map(str, words)]
+        return [*self.agent, "--instance", self.instance.name, *map(str, words)]
 
     def tagged(self, *argv: str | Path, classes: str = "eu", options: Sequence[str] = ()) -> list[str]:
         """`argv` as a command line of `exec`."""
