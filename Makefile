@@ -2,13 +2,14 @@
 
 VENV := .venv
 KERNELS := 5.10 6.1 6.12
+LSM_KERNELS := 6.1 6.12
 PYTEST := $(VENV)/bin/pytest
 C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] tests/load/*.c bench/*.c)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault test-load conformance demo demo-down lint format
-.PHONY: proto lock deb clean kernels on-kernel bench
+.PHONY: proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -75,6 +76,13 @@ kernels: ## download other Debian kernels, to run in an emulated machine (not in
 
 on-kernel: setup kernels ## run a command on another kernel: make on-kernel KERNEL=6.1 CMD='uname -a'
 	scripts/vm/run $(KERNEL) "$(CMD)"
+
+test-kernels: setup kernels ## tests of what other kernels lack, in emulated machines
+	scripts/vm/run 5.10 "$(PYTEST) --timeout=900 tests/vm/test_too_old.py $(ARGS)"
+
+conformance-kernels: setup kernels ## make conformance under other kernels: takes hours, goes on where it stopped
+	@scripts/setup gcc libc6-dev iproute2 nftables
+	scripts/vm/conformance $(LSM_KERNELS) -- $(ARGS)
 
 proto: setup ## regenerate the Python code of proto/landfast/v1
 	scripts/generate-proto

@@ -9,7 +9,7 @@ import pytest
 from tests.testbed import Cgroup, Network, owned
 from tests.testbed.leftovers import mine, remove_leftovers
 
-_KERNEL_TESTS = ("bpf", "netns", "e2e", "fault", "load")
+_KERNEL_TESTS = ("bpf", "netns", "e2e", "fault", "load", "vm")
 _ROOT = Path(__file__).parent
 
 
