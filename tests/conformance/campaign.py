@@ -46,12 +46,12 @@ class Campaign:
 
     def _together(self, session: Session, techniques: list[Technique]) -> None:
         with self._lab(session) as trial:
-            self._controls(trial, controls())
+            self._controls(trial, "before")
             results = self._side_by_side(trial, techniques)
             trial.lab.capture.settle(0.5 * self.slow)
             for technique in techniques:
                 self._tell_changes(trial, technique, results[technique.name])
-            self._controls(trial, controls())
+            self._controls(trial, "after")
             self._strays(trial.lab, [*techniques, *controls()])
 
     def _side_by_side(self, trial: Trial, techniques: list[Technique]) -> dict[str, Result]:
@@ -65,7 +65,7 @@ class Campaign:
 
     def _by_itself(self, session: Session, technique: Technique) -> None:
         with self._lab(session) as trial:
-            self._controls(trial, [control for control in controls() if control.name == "approved"])
+            self._controls(trial, technique.name, only="approved")
             result = trial.run(technique)
             self.tell(result)
             trial.lab.capture.settle(0.2 * self.slow)
@@ -78,13 +78,14 @@ class Campaign:
             if now.outcome is not before.outcome:
                 self.tell(replace(now, seconds=before.seconds))
 
-    def _controls(self, trial: Trial, wanted: list[Technique]) -> None:
-        """Each must end with status 0; one that failed stays failed."""
-        for control in wanted:
-            result = trial.run(control)
-            good = result.status == 0 and result.outcome is not Outcome.BROKEN
-            outcome = Outcome.WORKS if good else Outcome.BROKEN
-            self.tell(replace(result, technique=f"control.{control.name}", outcome=outcome))
+    def _controls(self, trial: Trial, when: str, only: str = "") -> None:
+        """Each must end with status 0, every time."""
+        for control in controls():
+            if not only or control.name == only:
+                result = trial.run(control)
+                good = result.status == 0 and result.outcome is not Outcome.BROKEN
+                outcome = Outcome.WORKS if good else Outcome.BROKEN
+                self.tell(replace(result, technique=f"control.{control.name}.{when}", outcome=outcome))
 
     def _strays(self, lab: Lab, techniques: list[Technique]) -> None:
         seen = lab.strays(techniques)

@@ -61,7 +61,7 @@ class Trial:
         try:
             status, said = self._perform(technique)
             result = self.judge(technique, status, said)
-        except (Broken, OSError, subprocess.SubprocessError) as error:
+        except (Broken, RuntimeError, OSError, subprocess.SubprocessError) as error:
             result = Result(technique.name, Outcome.BROKEN, str(error)[-_WORDS:], -1)
         return Result(**(vars(result) | {"seconds": round(time.monotonic() - started, 1)}))
 
