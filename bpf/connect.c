@@ -21,6 +21,7 @@ int lf_sock_create(struct bpf_sock *sk)
 		lf_forbid(LF_S_CREATE, LF_R_NO_STORAGE, tags, &actor, sk);
 		return LF_REFUSE;
 	}
+	actor.foreign = lf_is_foreign(&actor, bpf_get_netns_cookie(sk));
 	lf_taint(sock, tags, &actor);
 	return LF_PASS;
 }
@@ -77,7 +78,10 @@ static __always_inline int lf_connect(struct bpf_sock_addr *ctx, struct lf_quest
 	}
 	if (sock) {
 		sock->origin = cookie; /* an accepted socket that connects anew is no longer a server's */
+		if (tags)
+			actor.foreign = lf_is_foreign(&actor, bpf_get_netns_cookie(ctx));
 		q->tags = lf_taint(sock, tags, &actor);
+		q->foreign = sock->foreign;
 	}
 	if (q->tags)
 		lf_ask_as_client(ctx, q, sk, cookie);

@@ -22,7 +22,8 @@ struct lf_question {
 	u8 protocol;
 	u8 local;   /* remote is an address of this host */
 	u8 serving; /* an answer: to a client that we accepted or heard from */
-	u8 pad;
+	u8 foreign; /* not the network namespace in which rules hold */
+	u64 detail; /* for the event */
 };
 
 struct lf_answer {
@@ -184,6 +185,8 @@ static __always_inline u32 lf_denial(struct lf_sum *sum, struct lf_question *q, 
 		return LF_R_UNKNOWN_CLASS;
 	if (sum->expired & missing & -missing)
 		return LF_R_EXPIRED;
+	if (q->foreign && !q->local)
+		return LF_R_FOREIGN_NAMESPACE;
 	return q->local ? LF_R_UNTAGGED_PEER : LF_R_NO_RULE;
 }
 
@@ -214,40 +217,55 @@ static __always_inline struct lf_policy *lf_active(void)
 	return policies.lookup(&slot);
 }
 
-static __always_inline void lf_decide(struct lf_question *q, struct lf_answer *a)
+/* The policy to ask, and nothing granted yet but what `loopback` says. NULL, with the answer given: there is none. */
+static __always_inline struct lf_policy *lf_begin(struct lf_question *q, struct lf_answer *a, struct lf_sum *sum)
 {
 	struct lf_policy *policy = lf_active();
-	struct lf_sum sum = {
-		.tags = q->tags,
-		.now = bpf_ktime_get_boot_ns(),
-		.deadline_ns = LF_FOREVER,
-		.rule = LF_NO_RULE_YET,
-	};
 
 	if (!policy) {
 		lf_refuse_all(a, q->tags, LF_R_NO_POLICY);
-		return;
+		return NULL;
 	}
 	a->generation = policy->generation;
 	a->version = policy->version;
-	sum.slot = policy->generation % LF_SLOTS;
+	sum->tags = q->tags;
+	sum->now = bpf_ktime_get_boot_ns();
+	sum->deadline_ns = LF_FOREVER;
+	sum->rule = LF_NO_RULE_YET;
+	sum->slot = policy->generation % LF_SLOTS;
 	if (q->local)
-		lf_add(&sum, policy->loop_allow, 0, LF_R_LOOPBACK);
-	lf_add_rules(&sum, q);
-	if (q->local && !(q->tags & ~q->peer_tags))
-		lf_add(&sum, ~policy->loop_deny, 0, LF_R_SAME_CLASS);
+		lf_add(sum, policy->loop_allow, 0, LF_R_LOOPBACK);
+	return policy;
+}
 
-	a->missing = q->tags & ~(sum.allowed & policy->loaded);
+static __always_inline void lf_conclude(struct lf_question *q, struct lf_answer *a, struct lf_sum *sum,
+                                        struct lf_policy *policy)
+{
+	a->missing = q->tags & ~(sum->allowed & policy->loaded);
 	if (a->missing) {
 		a->verdict = lf_enforced(policy, a->missing);
-		a->reason = lf_denial(&sum, q, a->missing, policy->loaded);
+		a->reason = lf_denial(sum, q, a->missing, policy->loaded);
 		a->rule = 0;
 	} else {
 		a->verdict = LF_ALLOW;
-		a->reason = sum.reason;
-		a->rule = sum.rule == LF_NO_RULE_YET ? 0 : sum.rule;
+		a->reason = sum->reason;
+		a->rule = sum->rule == LF_NO_RULE_YET ? 0 : sum->rule;
 	}
-	a->deadline_ns = sum.deadline_ns;
+	a->deadline_ns = sum->deadline_ns;
+}
+
+static __always_inline void lf_decide(struct lf_question *q, struct lf_answer *a)
+{
+	struct lf_sum sum = {};
+	struct lf_policy *policy = lf_begin(q, a, &sum);
+
+	if (!policy)
+		return;
+	if (!q->foreign)
+		lf_add_rules(&sum, q);
+	if (q->local && !(q->tags & ~q->peer_tags))
+		lf_add(&sum, ~policy->loop_deny, 0, LF_R_SAME_CLASS);
+	lf_conclude(q, a, &sum, policy);
 }
 
 #endif

@@ -117,6 +117,39 @@ static __always_inline int lf_pass(u8 verdict)
 	return verdict == LF_DENY ? LF_REFUSE : LF_PASS;
 }
 
+/*
+ * A socket that a tagged thread sends on although it did not make it: it was passed, or accepted from a listener that
+ * was. In egress a stranger may be current, so the thread must have named just this socket's file in its last call.
+ */
+static __always_inline struct lf_sock *lf_taint_used(struct __sk_buff *skb, struct bpf_sock *sk, struct lf_sock *sock,
+                                                     struct lf_use *use)
+{
+	struct lf_actor actor = {.image = use->image, .tgid = use->tgid, .uid = use->uid, .netns = use->netns};
+	u64 address = lf_address_of(sk);
+
+	if (lf_file_of(address) != use->file)
+		return sock;
+	if (!sock)
+		sock = lf_sock_make(sk, bpf_get_socket_cookie(skb));
+	if (!sock)
+		return NULL;
+	actor.foreign = lf_is_foreign(&actor, lf_field(lf_field(address, LF_SOCK_NET), LF_NET_COOKIE));
+	lf_taint(sock, use->tags, &actor);
+	return sock;
+}
+
+/* What the current thread sends on, as far as the socket does not know its tags yet. */
+static __always_inline struct lf_use *lf_new_use(struct lf_control *ctl, struct lf_sock *sock)
+{
+	u64 task = bpf_get_current_task();
+	struct lf_use *use;
+
+	if (!ctl->guarded)
+		return NULL;
+	use = uses.lookup(&task);
+	return use && (!sock || use->tags & ~sock->tags) ? use : NULL;
+}
+
 int lf_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -127,15 +160,20 @@ int lf_egress(struct __sk_buff *skb)
 	struct lf_actor actor = {};
 	struct lf_policy *policy;
 	struct lf_sock *sock;
+	struct lf_use *use;
 	u64 cookie;
 	u8 verdict;
 
 	if (!sk || !ctl || !ctl->tagged)
 		return LF_PASS;
 	sock = sockets.sk_storage_get(sk, 0, 0);
+	use = lf_new_use(ctl, sock);
+	if (use)
+		sock = lf_taint_used(skb, sk, sock, use);
 	if (!sock || !sock->tags)
 		return LF_PASS;
 	q.tags = sock->tags;
+	q.foreign = sock->foreign != 0;
 	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
 	lf_parse(skb, &packet, &q);
 	if (q.local && q.protocol == LF_PROTO_UDP)

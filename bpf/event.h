@@ -9,6 +9,8 @@
 struct lf_actor {
 	u64 image;
 	u64 cgroup_id;
+	u64 netns;   /* where the rules of its classes hold; 0: not decided */
+	u64 foreign; /* not 0: it uses a socket of another network namespace */
 	u32 tgid;
 	u32 tid;
 	u32 uid;

@@ -12,6 +12,7 @@
 #define LF_KERNEL
 #include "landfast.h"
 #include "maps.h"
+#include "kernel.h"
 #include "event.h"
 #include "decide.h"
 #include "glob.h"
@@ -21,7 +22,10 @@
 #ifdef LF_UNIT_CONNECT
 #include "connect.c"
 #include "egress.c"
+#include "option.c"
 #else
 #include "task.c"
 #include "sendmsg.c"
+#include "guard.c"
+#include "unix.c"
 #endif

@@ -9,7 +9,7 @@
 #ifndef LANDFAST_H
 #define LANDFAST_H
 
-#define LF_LAYOUT_VERSION 1 /* of every pinned map; raised on any change below */
+#define LF_LAYOUT_VERSION 2 /* of every pinned map; raised on any change below */
 
 #define LF_CLASSES    64   /* data classes of one deployment: one bit each in a tag mask */
 #define LF_SLOTS      2    /* policies held at once; slot = generation % LF_SLOTS */
@@ -21,6 +21,7 @@
 #define LF_FILTER     4096 /* slots of the filter that spares untagged processes a search */
 #define LF_FILE_LEN   128  /* of an executable's path in lf_image */
 #define LF_HUNT_DEPTH 512  /* generations that may pass between two looks of a hunt */
+#define LF_UNIX_NAME  112  /* of a unix socket: sun_path of unix(7), and a NUL */
 
 /* What address a prefix is about. Part of the key, so that one trie holds all three. */
 enum lf_space {
@@ -57,12 +58,13 @@ enum lf_reason {
 	LF_R_FORBIDDEN_FAMILY = 11, /* a socket family that nobody decides on */
 	LF_R_FORBIDDEN_PROTOCOL = 12,
 	LF_R_RAW_SOCKET = 13,
-	LF_R_SOURCE_ROUTE = 14,   /* IP options or an IPv6 routing header */
-	LF_R_MALFORMED = 15,      /* a packet that cannot be read, so cannot be judged */
-	LF_R_NO_STORAGE = 16,     /* the kernel had no memory to remember the tags */
-	LF_R_EXEC = 17,           /* not a decision: a tagged process executed a file */
-	LF_R_CGROUP = 18,         /* not a decision: a process was tagged since its cgroup is selected */
-	LF_R_FORBIDDEN_CALL = 19, /* a system call that would slip past every hook */
+	LF_R_SOURCE_ROUTE = 14,      /* IP options or an IPv6 routing header */
+	LF_R_MALFORMED = 15,         /* a packet that cannot be read, so cannot be judged */
+	LF_R_NO_STORAGE = 16,        /* the kernel had no memory to remember the tags */
+	LF_R_EXEC = 17,              /* not a decision: a tagged process executed a file */
+	LF_R_CGROUP = 18,            /* not a decision: a process was tagged since its cgroup is selected */
+	LF_R_FORBIDDEN_CALL = 19,    /* a system call that would slip past every hook; its number is in detail */
+	LF_R_FOREIGN_NAMESPACE = 20, /* not the network namespace that the process was tagged in */
 };
 
 /* Where a record was made. One row of counters each. */
@@ -72,8 +74,10 @@ enum lf_stage {
 	LF_S_SENDMSG = 2, /* unconnected UDP send */
 	LF_S_EGRESS = 3,  /* a packet about to leave the socket layer */
 	LF_S_TASK = 4,    /* task lifecycle: records, never verdicts */
-	LF_S_SYSCALL = 5, /* forbidden system calls */
-	LF_STAGES = 6,
+	LF_S_SYSCALL = 5, /* forbidden system calls and socket options */
+	LF_S_UNIX = 6,    /* connecting and sending to unix sockets */
+	LF_S_DEVICE = 7,  /* a frame about to leave through a device */
+	LF_STAGES = 8,
 };
 
 /* Counters of a stage; index = stage * LF_COUNTERS + counter. Promise 7: DECIDED == SUBMITTED + LOST. */
@@ -98,7 +102,7 @@ enum lf_failure {
 	LF_F_CGROUP_PATH = 4, /* a cgroup path longer than LF_PATH_LEN: matched by its beginning only */
 	LF_F_SIGNAL = 5,      /* bpf_send_signal failed */
 	LF_F_IMAGE_MAP = 6,
-	LF_F_SPARE = 7,
+	LF_F_USE_MAP = 7, /* which file a thread sends on could not be remembered; it was killed */
 	LF_FAILURES = 8,
 };
 #define LF_COUNTER_SLOTS (LF_STAGES * LF_COUNTERS + LF_FAILURES)
@@ -106,6 +110,8 @@ enum lf_failure {
 /* lf_event.flags */
 #define LF_E_LOCAL   1 /* the destination is this host */
 #define LF_E_SERVING 2 /* a connection that our listener accepted, or a UDP peer heard from */
+
+#define LF_CALL_32BIT (1ULL << 32)
 
 /* One record of the ring buffer: 128 bytes. time_ns is CLOCK_BOOTTIME. */
 struct lf_event {
@@ -133,7 +139,8 @@ struct lf_event {
 	__u32 ifindex; /* egress only */
 	char comm[16];
 	__u8 remote[16];
-	__u64 reserved; /* 0 */
+	__u64 detail; /* a forbidden call's number, LF_CALL_32BIT added for those of the 32-bit ABI; where the name of a
+	                 unix socket is found */
 };
 
 /* What one execution of a tagged process looked like; read by the daemon to name processes that are gone. */
@@ -154,6 +161,7 @@ struct lf_task {
 	__u64 cgroup_id; /* of the selected cgroup that tagged it; 0: inherited or explicit */
 	__u32 parent;    /* thread group that it inherited from; 0: tagged from outside */
 	__u32 hunt;      /* the hunt that found it, see lf_control */
+	__u64 netns;     /* cookie of the network namespace where its rules hold; 0: not decided before its next exec */
 };
 
 /* Where a process came from, so that `tag` finds a whole tree even if its middle has died. */
@@ -187,7 +195,8 @@ struct lf_sock {
 	__u8 verdict;
 	__u8 serving;
 	__u64 peer_tags; /* of a local UDP peer: whoever holds the port now is who is asked; a TCP connection stays */
-	__u64 reserved[3];
+	__u64 foreign;   /* not 0: made in another network namespace than its process was tagged in */
+	__u64 reserved[2];
 };
 
 /* Written by user space once, changed by one 64-bit store: the switch. */
@@ -200,6 +209,7 @@ struct lf_control {
 	__u64 reserve_used; /* tags of tasks spilled into the reserve map */
 	__u64 hunt;      /* not 0 while `tag` is after a tree: its number; who descends from the found is found too */
 	__u64 hunt_tags; /* what it gives */
+	__u64 guarded;   /* not 0 while lf_sys_enter is attached */
 };
 
 /* The fixed part of a policy. Masks have one bit per class. */
@@ -213,7 +223,8 @@ struct lf_policy {
 	__u64 kill;       /* forbidden_calls: kill */
 	__u64 glob_words; /* words of the automaton in use */
 	__u8 digest[32];  /* SHA-256 of the canonical policy */
-	__u64 reserved[4];
+	__u64 io_uring;   /* io_uring: allow */
+	__u64 reserved[3];
 };
 
 /* Key of the destination trie. prefixlen counts the 32 bits of space too. */
@@ -290,6 +301,22 @@ struct lf_heard_key {
 	__u8 remote[16];
 	__u16 remote_port;
 	__u16 pad[3];
+};
+
+/* The file that a tagged thread is about to send on: what leaves that file's socket is the thread's. */
+struct lf_use {
+	__u64 file; /* address of the kernel's struct file; only ever compared */
+	__u64 tags;
+	__u64 image;
+	__u64 netns;
+	__u32 tgid;
+	__u32 uid;
+};
+
+/* A path without its NUL, or an abstract name, which begins with a NUL; what is not counted in length is 0. */
+struct lf_unix_name {
+	__u32 length;
+	char name[LF_UNIX_NAME];
 };
 
 #endif

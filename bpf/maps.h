@@ -22,6 +22,8 @@ BPF_F_TABLE("lpm_trie", struct lf_dest_key, struct lf_dest, dest_template, 1, BP
 BPF_ARRAY_OF_MAPS(dests, "dest_template", LF_SLOTS);
 BPF_F_TABLE("lpm_trie", struct lf_port_key, struct lf_grant, port_template, 1, BPF_F_NO_PREALLOC);
 BPF_ARRAY_OF_MAPS(ports, "port_template", LF_SLOTS);
+BPF_F_TABLE("hash", struct lf_unix_name, struct lf_grant, unix_template, 1, BPF_F_NO_PREALLOC);
+BPF_ARRAY_OF_MAPS(unix_peers, "unix_template", LF_SLOTS);
 BPF_TABLE("array", u32, struct lf_timed_set, timed_sets, LF_SLOTS *LF_TIMED_SETS);
 BPF_TABLE("array", u32, struct lf_instant, instants, LF_SLOTS *LF_INSTANTS);
 BPF_TABLE("array", u32, struct lf_glob, globs, LF_SLOTS);
@@ -39,11 +41,18 @@ BPF_TABLE("hash", u32, struct lf_task, task_reserve, 1024);
 /* Not 0 where a tagged thread group's number may lie: tgid % LF_FILTER. Entries are set, and never cleared. */
 BPF_TABLE("array", u32, u32, maybe_tagged, LF_FILTER);
 
+/* What tagged threads send on, by address of the thread's task. Written by lf_sys_enter, deleted when a thread ends.
+ * Sized as tasks; a thread that does not fit is killed. */
+BPF_F_TABLE("hash", u64, struct lf_use, uses, 32768, BPF_F_NO_PREALLOC);
+
 /* Recent forks of everybody, for `tag`. Losing an entry makes a dead branch of a tree harder to find, no more. */
 BPF_TABLE("lru_hash", u32, struct lf_birth, births, 16384);
 
 /* What tagged processes executed. Losing an entry makes an event less readable, no more. */
 BPF_TABLE("lru_hash", u64, struct lf_image, images, 4096);
+
+/* Names of unix sockets that events are about. Losing an entry makes an event less readable, no more. */
+BPF_TABLE("lru_hash", u64, struct lf_unix_name, unix_names, 4096);
 
 /* Tags of selected cgroups, by id. Written at mkdir and by the daemon. A full map is counted: processes of further
  * cgroups are tagged late, by the daemon. */

@@ -24,7 +24,10 @@ static __always_inline int lf_sendmsg(struct bpf_sock_addr *ctx, struct lf_quest
 		lf_forbid(LF_S_SENDMSG, LF_R_NO_STORAGE, tags, &actor, sk);
 		return LF_REFUSE;
 	}
+	if (tags)
+		actor.foreign = lf_is_foreign(&actor, bpf_get_netns_cookie(ctx));
 	q->tags = lf_taint(sock, tags, &actor);
+	q->foreign = sock->foreign;
 	q->remote_port = bpf_ntohs(ctx->user_port);
 	if (!q->tags || !q->remote_port) /* no address: a connected socket with a control message; egress judges */
 		return LF_PASS;

@@ -103,6 +103,10 @@ static __always_inline u64 lf_taint(struct lf_sock *sock, u64 tags, struct lf_ac
 		sock->tags |= tags;
 		sock->generation = 0;
 	}
+	if (actor->foreign && !sock->foreign) {
+		sock->foreign = 1;
+		sock->generation = 0;
+	}
 	if (tags) {
 		sock->image = actor->image;
 		sock->tgid = actor->tgid;
@@ -111,6 +115,12 @@ static __always_inline u64 lf_taint(struct lf_sock *sock, u64 tags, struct lf_ac
 	tags = sock->tags;
 	bpf_spin_unlock(&sock->lock);
 	return tags;
+}
+
+/* Whether an actor's rules do not hold in a socket's network namespace. */
+static __always_inline u64 lf_is_foreign(struct lf_actor *actor, u64 netns)
+{
+	return actor->netns && actor->netns != netns;
 }
 
 /* The storage of a socket that a tagged task makes or uses. NULL, counted, when there is no memory for it. */
@@ -147,6 +157,7 @@ static __always_inline void lf_report(u32 stage, struct lf_question *q, struct l
 	event->protocol = q->protocol;
 	event->family = family;
 	event->type = type;
+	event->detail = q->detail;
 	event->flags = (q->local ? LF_E_LOCAL : 0) | (q->serving ? LF_E_SERVING : 0);
 	event->remote_port = q->remote_port;
 	event->local_port = q->local_port;

@@ -61,15 +61,35 @@ static __always_inline struct lf_task *lf_hunt(u32 tgid, struct lf_control *ctl)
 	return lf_task_of(tgid);
 }
 
-/* Runs in the parent, also for threads and io workers; a new thread shares its group's entry. */
-int lf_task_newtask(struct tracepoint__task__task_newtask *args)
+/* A child may be born in another cgroup than its parent's (CLONE_INTO_CGROUP), and need not execute anything. */
+static __always_inline void lf_adopt_child(u32 child, u64 task)
 {
-	u32 child = args->pid, parent = bpf_get_current_pid_tgid() >> 32;
+	struct lf_control *ctl = lf_control();
+	struct lf_actor actor = {.tgid = child, .tid = child};
+	struct lf_image *image;
+	u64 tags;
+
+	if (!ctl || !ctl->selecting)
+		return;
+	actor.cgroup_id = lf_cgroup_of(task);
+	tags = lf_cgroup_tags(actor.cgroup_id);
+	if (!tags)
+		return;
+	image = lf_image_begin(child, bpf_get_current_uid_gid(), actor.cgroup_id);
+	if (image)
+		bpf_get_current_comm(image->comm, sizeof(image->comm));
+	lf_adopt(child, tags, &actor, image);
+}
+
+/* Runs in the parent, also for threads and io workers; a new thread shares its group's entry. */
+int lf_task_newtask(struct bpf_raw_tracepoint_args *args)
+{
+	u32 child = lf_field32(args->args[0], LF_TASK_PID), parent = bpf_get_current_pid_tgid() >> 32;
 	struct lf_control *ctl = lf_control();
 	struct lf_task copy = {}, *task = NULL;
 	struct lf_actor actor;
 
-	if (args->clone_flags & LF_CLONE_THREAD)
+	if (args->args[1] & LF_CLONE_THREAD)
 		return 0;
 	if (ctl && ctl->tagged) {
 		lf_current_tags(&actor); /* whoever is in a selected cgroup and was not found yet */
@@ -78,6 +98,7 @@ int lf_task_newtask(struct tracepoint__task__task_newtask *args)
 	lf_remember_birth(child, parent, task ? task->hunt : 0);
 	if (!task) {
 		lf_task_forget(child); /* the number belonged to somebody else once */
+		lf_adopt_child(child, args->args[0]);
 		return 0;
 	}
 	copy.tags = task->tags;
@@ -86,8 +107,10 @@ int lf_task_newtask(struct tracepoint__task__task_newtask *args)
 	copy.cgroup_id = task->cgroup_id;
 	copy.parent = parent;
 	copy.hunt = task->hunt;
+	copy.netns = task->netns;
 	if (lf_task_put(child, &copy) && bpf_send_signal(LF_SIGKILL))
 		lf_count_failure(LF_F_SIGNAL);
+	lf_adopt_child(child, args->args[0]);
 	return 0;
 }
 
@@ -108,6 +131,8 @@ int lf_sched_process_exec(struct tracepoint__sched__sched_process_exec *args)
 	TP_DATA_LOC_READ_STR(image->file, filename, sizeof(image->file));
 	actor.image = lf_image_put(image);
 	task->image = actor.image;
+	if (!task->netns)
+		task->netns = lf_netns_of(bpf_get_current_task());
 	lf_task_event(LF_R_EXEC, tags, &actor);
 	return 0;
 }
@@ -115,9 +140,12 @@ int lf_sched_process_exec(struct tracepoint__sched__sched_process_exec *args)
 /* Without group_dead (before Linux 6.16) the daemon forgets, and task_newtask when the number is used again. */
 int lf_sched_process_exit(struct tracepoint__sched__sched_process_exit *args)
 {
-#ifdef LF_HAVE_GROUP_DEAD
 	struct lf_control *ctl = lf_control();
+	u64 task = bpf_get_current_task();
 
+	if (ctl && ctl->guarded && lf_maybe_tagged(bpf_get_current_pid_tgid() >> 32))
+		uses.delete(&task);
+#ifdef LF_HAVE_GROUP_DEAD
 	if (ctl && ctl->tagged && args->group_dead)
 		lf_task_forget(bpf_get_current_pid_tgid() >> 32);
 #endif

@@ -138,6 +138,8 @@ static __always_inline void lf_current(struct lf_actor *actor)
 	actor->uid = bpf_get_current_uid_gid();
 	actor->cgroup_id = bpf_get_current_cgroup_id();
 	actor->image = 0;
+	actor->netns = 0;
+	actor->foreign = 0;
 	actor->is_current = 1;
 }
 
@@ -157,6 +159,7 @@ static __always_inline u64 lf_current_tags(struct lf_actor *actor)
 	if (task) {
 		tags = task->tags;
 		actor->image = task->image;
+		actor->netns = task->netns;
 	}
 	selected = lf_cgroup_tags(actor->cgroup_id);
 	if (!(selected & ~tags))

@@ -4,7 +4,7 @@ This is the only module that needs BCC and LLVM (130 MiB): `landfast_agent.image
 when no image is cached for this source and kernel. It imports nothing of the project, since the system's Python has
 only BCC.
 
-Usage: python3 compile_bpf.py BPF_DIRECTORY [DEFINE]
+Usage: python3 compile_bpf.py BPF_DIRECTORY [DEFINE]...
 """
 
 import base64
@@ -78,7 +78,7 @@ def _programs(module: ctypes.c_void_p, names: dict[int, str]) -> list[dict[str, 
 
 def main() -> None:
     source = Path(sys.argv[1])
-    flags = [*_flags(), *(f"-D{name}" for name in sys.argv[2:])]
+    flags = [*_flags(), *(f"-D{define}" for define in sys.argv[2:])]
     module = BPF(text=_text(source / "landfast.c").encode(), cflags=flags).module
     maps = _maps(module)
     names = {int(str(entry.pop("fd"))): str(entry["name"]) for entry in maps}

@@ -24,6 +24,7 @@ from landfast_agent.config import Config
 from landfast_agent.control import Answer, ControlServer, Operation, Peer
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+from landfast_agent.guard import Guard
 from landfast_agent.instance import Instance
 from landfast_agent.link import Link, applied
 from landfast_agent.lockout import Lockout
@@ -98,7 +99,8 @@ class Daemon:
             on_records=self._watch,
         )
         clock = Clock(instance.state / "clock")
-        self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._notify)
+        self._guard = Guard(self._maps, instance)
+        self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
         self._clock = clock
         self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
         self._uplink: Uplink | None = None
@@ -241,6 +243,7 @@ class Daemon:
                 minute_at = now + _MINUTE_S
                 self._clock.keep()
                 self._enforcer.tagger.sweep()
+                await asyncio.to_thread(self._guard.settle)
                 memory.give_back()
 
     def _verify(self) -> None:

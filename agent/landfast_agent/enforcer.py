@@ -15,6 +15,7 @@ from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import memory, selection, slots, tasks
 from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+from landfast_agent.guard import Guard
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
@@ -52,10 +53,12 @@ def _prepare(data: bytes) -> tuple[Active, Tables]:
 class Enforcer:
     """One instance's policy and tags. `notify` records what happened as an event."""
 
-    def __init__(self, maps: Maps, store: PolicyStore, clock: Clock, lockout: Lockout, notify: Notify) -> None:
+    def __init__(  # noqa: PLR0917  # the parts that it puts together
+        self, maps: Maps, store: PolicyStore, clock: Clock, lockout: Lockout, guard: Guard, notify: Notify
+    ) -> None:
         self.maps, self.store, self.clock = maps, store, clock
-        self._lockout, self._notify = lockout, notify
-        self.tagger = Tagger(maps, lockout)
+        self._lockout, self._guard, self._notify = lockout, guard, notify
+        self.tagger = Tagger(maps, lockout, guard)
         self.active: Active | None = None
 
     # policy
@@ -91,6 +94,8 @@ class Enforcer:
             raise
 
     def _activate(self, wanted: Active, tables: Tables) -> Loaded:
+        if tables.glob_tags:
+            self._guard.attach()
         loaded = slots.install(self.maps, tables, self.clock)
         self.active = wanted
         self.clock.keep()

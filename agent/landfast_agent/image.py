@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from landfast_agent import btf
 from landfast_agent.errors import Unavailable
 
-_COMPILER = Path(__file__).with_name("compile_bpf.py")
+_COMPILER, _OFFSETS = (Path(__file__).with_name(name) for name in ("compile_bpf.py", "btf.py"))
 _UNITS: tuple[tuple[str, ...], ...] = (("LF_UNIT_CONNECT",), ())  # see bpf/landfast.c
 _SYSTEM_PYTHON = "/usr/bin/python3"  # has BCC from python3-bpfcc; a virtual environment has not
 
@@ -55,7 +56,7 @@ def source_directory() -> Path:
 
 def _key(source: Path) -> str:
     digest = hashlib.sha256(f"{platform.release()} {platform.machine()}".encode())
-    for path in sorted([*source.glob("*.[ch]"), _COMPILER]):
+    for path in sorted([*source.glob("*.[ch]"), _COMPILER, _OFFSETS]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -69,7 +70,7 @@ def _compile(source: Path) -> str:
 
 
 def _compile_unit(source: Path, defines: tuple[str, ...]) -> str:
-    command = [_SYSTEM_PYTHON, str(_COMPILER), str(source), *defines]
+    command = [_SYSTEM_PYTHON, str(_COMPILER), str(source), *defines, *btf.defines()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode == 0:
         return done.stdout

@@ -12,6 +12,7 @@ CONTROL = Layout(
     ("reserve_used", "Q"),
     ("hunt", "Q"),
     ("hunt_tags", "Q"),
+    ("guarded", "Q"),
 )
 TASK = Layout(
     "lf_task",
@@ -21,6 +22,7 @@ TASK = Layout(
     ("cgroup_id", "Q"),
     ("parent", "I"),
     ("hunt", "I"),
+    ("netns", "Q"),
 )
 BIRTH = Layout("lf_birth", ("time_ns", "Q"), ("parent", "I"), ("hunt", "I"))
 IMAGE = Layout(
@@ -51,9 +53,12 @@ SOCK = Layout(
     ("verdict", "B"),
     ("serving", "B"),
     ("peer_tags", "Q"),
-    ("reserved", "24s"),
+    ("foreign", "Q"),
+    ("reserved", "16s"),
 )
 GLOB_TAGS = Layout("lf_glob_tags", ("tags", f"{GLOB_BITS}Q"))
 
-STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, SOCK, GLOB_TAGS)
-LAYOUT_VERSION = 1  # LF_LAYOUT_VERSION
+USE = Layout("lf_use", ("file", "Q"), ("tags", "Q"), ("image", "Q"), ("netns", "Q"), ("tgid", "I"), ("uid", "I"))
+
+STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, SOCK, GLOB_TAGS, USE)
+LAYOUT_VERSION = 2  # LF_LAYOUT_VERSION

@@ -14,7 +14,7 @@ from landfast_agent.instance import Instance
 from landfast_agent.recorder import boot_id
 from landfast_agent.slots import Loaded
 
-_STAGES, _PER_STAGE, _LOST = 6, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
+_STAGES, _PER_STAGE, _LOST = 8, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
 
 
 def _version() -> str:

@@ -5,6 +5,7 @@ so that there is no moment without enforcement. Tracepoint links cannot be updat
 old one is let go, and the programs bear running twice.
 """
 
+import errno
 import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from landfast_agent import cgroups, libbpf, perf
+from landfast_agent import btf, cgroups, libbpf, perf
 from landfast_agent.errors import KernelError, Unavailable
+from landfast_agent.hooks import HOOKS, RAW_TRACEPOINT, Hook
 from landfast_agent.image import Image, MapSpec, Program
 from landfast_agent.instance import Instance
 from landfast_agent.layout import CONTROL, LAYOUT_VERSION
@@ -22,57 +24,30 @@ LICENCE = "Dual BSD/GPL"
 
 
 _SK_STORAGE, _ARRAY_OF_MAPS = 24, 12
-_TRACEPOINT = 5
-_CGROUP_SKB, _CGROUP_SOCK, _CGROUP_SOCK_ADDR = 8, 9, 18
+_INNER = {"dests": "dest_template", "ports": "port_template", "unix_peers": "unix_template"}
 
-_INNER = {"dests": "dest_template", "ports": "port_template"}
-
-
-@dataclass(frozen=True)
-class Hook:
-    """Where a program is attached: a cgroup attach type, or a tracepoint."""
-
-    program: str
-    kind: int
-    attach_type: int = 0
-    tracepoint: str = ""
-
-    @property
-    def title(self) -> str:
-        return self.tracepoint or f"cgroup/{self.program.removeprefix('lf_')}"
-
-
-HOOKS = (
-    Hook("lf_task_newtask", _TRACEPOINT, tracepoint="task/task_newtask"),
-    Hook("lf_sched_process_exec", _TRACEPOINT, tracepoint="sched/sched_process_exec"),
-    Hook("lf_sched_process_exit", _TRACEPOINT, tracepoint="sched/sched_process_exit"),
-    Hook("lf_cgroup_mkdir", _TRACEPOINT, tracepoint="cgroup/cgroup_mkdir"),
-    Hook("lf_cgroup_rmdir", _TRACEPOINT, tracepoint="cgroup/cgroup_rmdir"),
-    Hook("lf_cgroup_attach_task", _TRACEPOINT, tracepoint="cgroup/cgroup_attach_task"),
-    Hook("lf_sock_create", _CGROUP_SOCK, 2),
-    Hook("lf_connect4", _CGROUP_SOCK_ADDR, 10),
-    Hook("lf_connect6", _CGROUP_SOCK_ADDR, 11),
-    Hook("lf_sendmsg4", _CGROUP_SOCK_ADDR, 14),
-    Hook("lf_sendmsg6", _CGROUP_SOCK_ADDR, 15),
-    Hook("lf_recvmsg4", _CGROUP_SOCK_ADDR, 19),
-    Hook("lf_recvmsg6", _CGROUP_SOCK_ADDR, 20),
-    Hook("lf_egress", _CGROUP_SKB, 1),
-)
+_CALL, _KFUNC_CALL = 0x85, 2  # opcode; source register of a call of a kfunc
+_KFUNC_BASE = 1 << 16  # LF_KFUNC
+_KFUNCS = ("bpf_cast_to_kern_ctx",)  # in the order of the numbers in bpf/maps.h
 
 
 @dataclass(frozen=True)
 class LinkState:
-    """What is attached at a hook: the pinned link's program, or why there is none."""
+    """What is attached at a hook: the pinned link's program, or why there is none.
+
+    A `problem` is a difference from what should be; `absence` is why nothing need be there.
+    """
 
     hook: Hook
     prog_id: int = 0
     problem: str = ""
+    absence: str = ""
 
 
 def _host_limits() -> dict[str, int]:
     """Sizes that follow the host: as many thread groups as it can have."""
     limits = [int(Path("/proc/sys/kernel", name).read_text()) for name in ("pid_max", "threads-max")]
-    return {"tasks": max(min(limits), 1024)}
+    return dict.fromkeys(("tasks", "uses"), max(min(limits), 1024))
 
 
 def _create(spec: MapSpec, maps: dict[str, int], sizes: dict[str, int]) -> int:
@@ -133,22 +108,45 @@ def _relocated(program: Program, maps: dict[str, int]) -> bytes:
     code = bytearray(program.code)
     for index, name in program.maps.items():
         struct.pack_into("<i", code, index * 8 + 4, maps[name])
+    _call_kfuncs(code)
     return bytes(code)
+
+
+def _call_kfuncs(code: bytearray) -> None:
+    """Turns calls of helper numbers from LF_KFUNC on, which no helper has, into calls of kfuncs: BCC knows none."""
+    for at in range(0, len(code), 8):
+        number = struct.unpack_from("<i", code, at + 4)[0] - _KFUNC_BASE
+        if code[at] == _CALL and code[at + 1] == 0 and number >= 0:
+            target = btf.function(_KFUNCS[number])
+            if target is None:
+                raise KernelError(f"call {_KFUNCS[number]}", errno.ENOSYS)
+            struct.pack_into("<BBhi", code, at, _CALL, _KFUNC_CALL << 4, 0, target)
+
+
+def _load_program(hook: Hook, program: Program | None, maps: dict[str, int]) -> int | None:
+    """A descriptor; None when the hook is optional and this kernel, or its compiler's headers, cannot do it."""
+    try:
+        if program is None:
+            raise KernelError(f"load program {hook.program}", errno.EOPNOTSUPP)
+        code = _relocated(program, maps)
+        return libbpf.prog_load(hook.kind, hook.program, code, licence=LICENCE, attach_type=hook.attach_type)
+    except KernelError:
+        if hook.optional:
+            return None
+        raise
 
 
 def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
     """Two at a time: the kernel's verifier takes its time."""
     by_name = {program.name: program for program in image.programs}
-
-    def load(hook: Hook) -> int:
-        code = _relocated(by_name[hook.program], maps)
-        return libbpf.prog_load(hook.kind, hook.program, code, licence=LICENCE, attach_type=hook.attach_type)
-
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip((hook.program for hook in HOOKS), pool.map(load, HOOKS), strict=True))
+        fds = pool.map(lambda hook: _load_program(hook, by_name.get(hook.program), maps), HOOKS)
+        return {hook.program: fd for hook, fd in zip(HOOKS, fds, strict=True) if fd is not None}
 
 
 def _attach(hook: Hook, prog_fd: int) -> int:
+    if hook.kind == RAW_TRACEPOINT:
+        return libbpf.raw_tracepoint_open(hook.tracepoint, prog_fd)
     if hook.tracepoint:
         return perf.link_tracepoint(hook.tracepoint, prog_fd)
     cgroup_fd = os.open(cgroups.root(), os.O_RDONLY | os.O_DIRECTORY)
@@ -184,6 +182,40 @@ def _attach_or_update(hook: Hook, prog_fd: int, path: Path) -> None:
         os.close(link)
 
 
+def _put(hook: Hook, prog_fd: int | None, instance: Instance) -> None:
+    """Pins a program, and attaches it unless it waits for a demand that there is not."""
+    link, pin = _pin(instance, "links", hook), _pin(instance, "programs", hook)
+    if prog_fd is None:
+        link.unlink(missing_ok=True)
+        pin.unlink(missing_ok=True)
+        return
+    if not hook.on_demand or link.exists():
+        _attach_or_update(hook, prog_fd, link)
+    _replace_pin(prog_fd, pin)
+
+
+def _pin(instance: Instance, kind: str, hook: Hook) -> Path:
+    return instance.pins / kind / hook.program
+
+
+def attach(hook: Hook, instance: Instance) -> bool:
+    """Attaches a program that is loaded and waits for demand. Whether this kernel has it."""
+    pin = _pin(instance, "programs", hook)
+    if not pin.exists():
+        return False
+    program = libbpf.obj_get(pin)
+    try:
+        _attach_or_update(hook, program, _pin(instance, "links", hook))
+    finally:
+        os.close(program)
+    return True
+
+
+def detach(hook: Hook, instance: Instance) -> None:
+    """Lets go of the link; the program stays loaded."""
+    _pin(instance, "links", hook).unlink(missing_ok=True)
+
+
 def _marker(instance: Instance) -> Path:
     """A directory with one empty directory, named by the image that is loaded: the bpf file system keeps no files."""
     return instance.pins / "image"
@@ -215,8 +247,7 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
     try:
         programs = _load_programs(image, maps)
         for hook in HOOKS:
-            _attach_or_update(hook, programs[hook.program], instance.pins / "links" / hook.program)
-            _replace_pin(programs[hook.program], instance.pins / "programs" / hook.program)
+            _put(hook, programs.get(hook.program), instance)
         marker.mkdir(parents=True, mode=0o700)
     finally:
         for fd in (*maps.values(), *programs.values()):
@@ -237,23 +268,33 @@ def probe(image: Image) -> None:
 
 
 def _inspect(hook: Hook, instance: Instance) -> LinkState:
-    pin = instance.pins / "links" / hook.program
+    pin, program = _pin(instance, "links", hook), _pin(instance, "programs", hook)
+    if hook.optional and not program.exists():
+        return LinkState(hook, absence="not offered by this kernel")
     if not pin.exists():
+        if hook.on_demand and program.exists():
+            return LinkState(hook, absence="not needed now")
         return LinkState(hook, problem="not attached")
     link_fd = libbpf.obj_get(pin)
     try:
-        info = libbpf.link_info(link_fd)
-        if hook.attach_type and info.cgroup_id != cgroups.id_of(cgroups.root()):
-            return LinkState(hook, info.prog_id, f"attached to cgroup {info.cgroup_id}, not to the root")
-        program_fd = libbpf.obj_get(instance.pins / "programs" / hook.program)
-        try:
-            pinned = libbpf.prog_info(program_fd).id
-        finally:
-            os.close(program_fd)
-        problem = "" if pinned == info.prog_id else f"runs program {info.prog_id}, not the pinned {pinned}"
-        return LinkState(hook, info.prog_id, problem)
+        return _compared(hook, libbpf.link_info(link_fd), program)
     finally:
         os.close(link_fd)
+
+
+def _compared(hook: Hook, info: libbpf.LinkInfo, program: Path) -> LinkState:
+    """What a link runs and where it hangs, against what is pinned."""
+    if hook.is_cgroup and info.cgroup_id != cgroups.id_of(cgroups.root()):
+        return LinkState(hook, info.prog_id, f"attached to cgroup {info.cgroup_id}, not to the root")
+    if not program.exists():
+        return LinkState(hook, info.prog_id, "its program is not pinned")
+    fd = libbpf.obj_get(program)
+    try:
+        pinned = libbpf.prog_info(fd).id
+    finally:
+        os.close(fd)
+    problem = "" if pinned == info.prog_id else f"runs program {info.prog_id}, not the pinned {pinned}"
+    return LinkState(hook, info.prog_id, problem)
 
 
 def inspect(instance: Instance) -> list[LinkState]:

@@ -11,7 +11,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from landfast.policy.digest import Entry, digest_of
-from landfast.policy.layout import DEST, DEST_KEY, GLOB, GLOB_ROW, GRANT, INSTANT, POLICY, PORT_KEY, TIMED_SET, Layout
+from landfast.policy.layout import (
+    DEST,
+    DEST_KEY,
+    GLOB,
+    GLOB_ROW,
+    GRANT,
+    INSTANT,
+    POLICY,
+    PORT_KEY,
+    TIMED_SET,
+    UNIX_NAME,
+    Layout,
+)
 from landfast.policy.tables import Tables
 from landfast_agent import libbpf
 from landfast_agent.clock import Clock
@@ -20,8 +32,12 @@ from landfast_agent.layout import GLOB_TAGS
 from landfast_agent.maps import Maps
 
 _SLOTS = 2
-_LPM_TRIE, _NO_PREALLOC = 11, 1
-_TRIES: dict[str, tuple[Layout, Layout]] = {"dests": (DEST_KEY, DEST), "ports": (PORT_KEY, GRANT)}
+_HASH, _LPM_TRIE, _NO_PREALLOC = 1, 11, 1
+_KEYED: dict[str, tuple[int, Layout, Layout]] = {
+    "dests": (_LPM_TRIE, DEST_KEY, DEST),
+    "ports": (_LPM_TRIE, PORT_KEY, GRANT),
+    "unix_peers": (_HASH, UNIX_NAME, GRANT),
+}
 _ARRAYS: dict[str, Layout] = {"timed_sets": TIMED_SET, "instants": INSTANT, "glob_rows": GLOB_ROW}
 _BOOT_SLACK_NS = 2_000_000_000  # deadlines may differ by this much from the clock before they count as altered
 
@@ -42,10 +58,10 @@ def _index(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
-def _fill_trie(maps: Maps, name: str, slot: int, entries: tuple[Entry, ...]) -> None:
-    key, value = _TRIES[name]
+def _fill_keyed(maps: Maps, name: str, slot: int, entries: tuple[Entry, ...]) -> None:
+    kind, key, value = _KEYED[name]
     fd = libbpf.map_create(
-        _LPM_TRIE,
+        kind,
         f"{name}{slot}",
         key_size=key.size,
         value_size=value.size,
@@ -96,8 +112,8 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     """
     generation = maps.control.get("generation") + 1
     slot = generation % _SLOTS
-    for name in _TRIES:
-        _fill_trie(maps, name, slot, getattr(tables, name))
+    for name in _KEYED:
+        _fill_keyed(maps, name, slot, getattr(tables, name))
     _fill_array(maps, "timed_sets", slot, tables.timed_sets)
     _fill_array(maps, "instants", slot, _with_deadlines(tables.instants, clock))
     _fill_array(maps, "glob_rows", slot, tables.glob_rows)
@@ -118,8 +134,8 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     return loaded
 
 
-def _dump_trie(maps: Maps, name: str, slot: int) -> list[Entry]:
-    key, value = _TRIES[name]
+def _dump_keyed(maps: Maps, name: str, slot: int) -> list[Entry]:
+    _, key, value = _KEYED[name]
     map_id = libbpf.map_lookup(maps.fd(name), _index(slot), 4)
     if map_id is None:
         return []
@@ -151,10 +167,10 @@ def _dump(maps: Maps, generation: int, clock: Clock) -> Loaded:
     slot = generation % _SLOTS
     fixed = libbpf.map_lookup(maps.fd("policies"), _index(slot), POLICY.size) or bytes(POLICY.size)
     glob = libbpf.map_lookup(maps.fd("globs"), _index(slot), GLOB.size) or bytes(GLOB.size)
-    entries = {name: _dump_trie(maps, name, slot) for name in _TRIES}
+    entries = {name: _dump_keyed(maps, name, slot) for name in _KEYED}
     entries |= {name: _dump_array(maps, name, slot) for name in _ARRAYS}
     entries["glob_tags"] = _dump_glob_tags(maps, slot)
-    _, version, classes, *_, policy_digest = POLICY.unpack(fixed)
+    _, version, classes, *_, policy_digest, _ = POLICY.unpack(fixed)
     return Loaded(
         generation,
         version,

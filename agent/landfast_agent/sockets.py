@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from landfast_agent import cutter, libbpf
+from landfast_agent import cutter, libbpf, netns
 from landfast_agent.errors import KernelError, Unavailable
 from landfast_agent.layout import LAYOUT_VERSION, SOCK
 from landfast_agent.maps import Maps
@@ -137,9 +137,10 @@ def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool
         if old and tags & task.tags == task.tags:
             return attempt > 0
         origin = SOCK.unpack(old)[3] if old else 0 if accepted else _cookie(copy)
+        foreign = task.netns not in (0, netns.of_socket(copy))
         value = SOCK.pack(
             0, LAYOUT_VERSION, tags | task.tags, origin, task.image, task.tgid, uid,
-            0, 0, bytes(16), 0, 0, 0, 0, 0, 0, 0, bytes(24),
+            0, 0, bytes(16), 0, 0, 0, 0, 0, 0, 0, foreign, bytes(16),
         )  # fmt: skip
         libbpf.map_update(fd, key, value, libbpf.BPF_F_LOCK)
     raise Unavailable(f"process {task.tgid}: the tags of a socket do not stick in the map `sockets`")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from landfast_agent import cgroups, sockets, tasks
+from landfast_agent import cgroups, netns, sockets, tasks
 from landfast_agent.errors import BadInput, Refused, Unavailable
+from landfast_agent.guard import Guard
 from landfast_agent.lineage import Lineage
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
@@ -45,14 +46,16 @@ def _same(one: Birth | None, other: Birth | None) -> bool:
 
 
 class Tagger:
-    def __init__(self, maps: Maps, lockout: Lockout) -> None:
-        self._maps = maps
+    def __init__(self, maps: Maps, lockout: Lockout, guard: Guard) -> None:
+        self._maps, self._guard = maps, guard
         self._lockout = lockout
         self._one_hunt = threading.Lock()
 
     def tag_process(self, pid: int, tags: int, result: Tagged, cgroup_id: int = 0, hunt: int = 0) -> Task | None:
         """Tags one process and its open sockets. None when it has died; in a hunt it stays marked."""
-        task = tasks.add_tags(self._maps, pid, tags, cgroup_id, hunt)
+        self._guard.attach()
+        namespace = 0 if cgroup_id else netns.of_process(pid)  # a container has not entered its own yet
+        task = tasks.add_tags(self._maps, pid, tags, cgroup_id, hunt, namespace)
         if not Path(f"/proc/{pid}").exists():
             if not hunt:
                 tasks.forget(self._maps, pid)

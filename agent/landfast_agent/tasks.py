@@ -18,7 +18,8 @@ _FILTER = 4096  # LF_FILTER
 class Task:
     """A tagged thread group. Times are nanoseconds of CLOCK_BOOTTIME; `parent` 0 means tagged from outside.
 
-    `hunt` is the number of the hunt that found it last, 0 for none.
+    `hunt` is the number of the hunt that found it last, 0 for none; `netns` the cookie of the network namespace in
+    which its rules hold, 0 until that is decided.
     """
 
     tgid: int
@@ -28,6 +29,7 @@ class Task:
     cgroup_id: int
     parent: int
     hunt: int
+    netns: int
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ def everything(maps: Maps) -> Iterator[Task]:
             yield _task(key, value)
 
 
-def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0, hunt: int = 0) -> Task:
+def add_tags(  # noqa: PLR0917  # an entry of the map
+    maps: Maps, tgid: int, tags: int, cgroup_id: int = 0, hunt: int = 0, namespace: int = 0
+) -> Task:
     """Adds classes to a thread group; the next thing it does is judged by them. Raises Unavailable if they
-    do not stick.
+    do not stick. A network namespace in which its rules hold stays what it is.
 
     The kernel may write the entry at the same moment (another cgroup's tags), hence the loop.
     """
@@ -75,9 +79,15 @@ def add_tags(maps: Maps, tgid: int, tags: int, cgroup_id: int = 0, hunt: int = 0
         if old and old.tags & tags == tags and old.hunt == (hunt or old.hunt):
             return old
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        entry = old or Task(tgid, 0, now, now, cgroup_id, 0, hunt)
+        entry = old or Task(tgid, 0, now, now, cgroup_id, 0, hunt, namespace)
         value = TASK.pack(
-            entry.tags | tags, entry.image, entry.since_ns, entry.cgroup_id, entry.parent, hunt or entry.hunt
+            entry.tags | tags,
+            entry.image,
+            entry.since_ns,
+            entry.cgroup_id,
+            entry.parent,
+            hunt or entry.hunt,
+            entry.netns or namespace,
         )
         libbpf.map_update(maps.fd("tasks"), _key(tgid), value)
     raise Unavailable(f"process {tgid}: its tags do not stick in the map `tasks`: look at the kernel log")

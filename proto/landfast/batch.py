@@ -23,7 +23,7 @@ MAX_BYTES = 60_000
 MAX_RECORDS = 400
 
 #: Kernel counters of a batch: LF_COUNTER_SLOTS of bpf/landfast.h.
-COUNTERS = 56
+COUNTERS = 72
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _PREVIOUS = bytes((Batch.PREVIOUS_FIELD_NUMBER << 3 | 2, _DIGEST_SIZE))  # tag and length as protobuf writes them

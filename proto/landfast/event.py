@@ -1,4 +1,4 @@
-"""The kernel's record of one event: `struct lf_event` of bpf/landfast.h, layout 1.
+"""The kernel's record of one event: `struct lf_event` of bpf/landfast.h, layout 2.
 
 Reading one record costs no numpy, so that the CLI starts fast; `numpy_type()` is for those who read by the thousand.
 """
@@ -39,7 +39,7 @@ FIELDS = (
     ("ifindex", "I", "u4"),
     ("comm", "16s", "S16"),
     ("remote", "16s", "V16"),
-    ("reserved", "Q", "u8"),
+    ("detail", "Q", "u8"),
 )
 
 LAYOUT = struct.Struct("=" + "".join(code for _, code, _ in FIELDS))

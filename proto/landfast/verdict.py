@@ -50,6 +50,7 @@ class Reason(IntEnum):
     EXEC = 17
     CGROUP = 18
     FORBIDDEN_CALL = 19
+    FOREIGN_NAMESPACE = 20
 
 
 class Stage(IntEnum):
@@ -61,3 +62,5 @@ class Stage(IntEnum):
     EGRESS = 3
     TASK = 4
     SYSCALL = 5
+    UNIX = 6
+    DEVICE = 7

@@ -23,7 +23,7 @@ class Known:
         return {0: "eea-user-data"}
 
 
-def recorder(ring, spool, counters=lambda: (0,) * 56, **options):
+def recorder(ring, spool, counters=lambda: (0,) * 72, **options):
     known = Known()
     return Recorder(ring=ring, spool=spool, counters=counters, executions=known, names=known, **options)
 

@@ -80,14 +80,14 @@ def test_an_altered_deadline_is_noticed(plane: Plane) -> None:
 def test_a_slot_is_not_made_active_when_it_does_not_read_back(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel is real; the alteration happens between writing and reading back."""
     before = plane.apply(POLICY)
-    fill = slots._fill_trie
+    fill = slots._fill_keyed
 
     def fill_and_alter(*arguments: object) -> None:
         fill(*arguments)  # type: ignore[arg-type]
         if arguments[1] == "ports":
             _alter_trie(plane, "dests", int(arguments[2]))  # type: ignore[call-overload]
 
-    monkeypatch.setattr(slots, "_fill_trie", fill_and_alter)
+    monkeypatch.setattr(slots, "_fill_keyed", fill_and_alter)
     with pytest.raises(Exception, match="not switched"):
         plane.apply(POLICY)
     monkeypatch.undo()

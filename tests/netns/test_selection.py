@@ -153,7 +153,7 @@ def test_a_starting_agent_tags_the_sockets_of_those_whom_the_kernel_tagged(
     with below(UNIT) as cgroup, puppet(plane, servers) as client:
         assert client.do(("keep", OUT4, 443), ("join", str(cgroup.path), 0)) == ["ok", "ok"]
         plane.events()
-        Enforcer(plane.maps, store, Clock(tmp_path / "clock"), Lockout(), lambda *_: None).restore()
+        Enforcer(plane.maps, store, Clock(tmp_path / "clock"), Lockout(), plane.guard, lambda *_: None).restore()
         with Sniffer(servers.router, "enclave") as sniffer:
             assert client.do(("again", OUT4, 443)) == ["timeout"]
             assert sniffer.frames(to=f"{OUT4}/32") == []

@@ -159,7 +159,7 @@ def sleeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
 def refusal(plane: Plane, pid: int, agent: int | None = None) -> str:
     before = sorted(tasks.everything(plane.maps), key=lambda task: task.tgid)
     with pytest.raises(Refused) as refused:
-        Tagger(plane.maps, Lockout(agent)).tag_tree(pid, plane.tags(["eu"]))
+        Tagger(plane.maps, Lockout(agent), plane.guard).tag_tree(pid, plane.tags(["eu"]))
     assert sorted(tasks.everything(plane.maps), key=lambda task: task.tgid) == before
     return str(refused.value)
 

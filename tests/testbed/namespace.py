@@ -38,12 +38,12 @@ class Namespace:
         return made
 
     def command(self, argv: Sequence[str | Path], cgroup: Cgroup | None = None) -> list[str]:
-        """`argv` as a command line that enters the namespace, and the cgroup, before it becomes the program.
+        """`argv` as a command line that enters the namespace, then the cgroup, before it becomes the program.
 
         The process keeps its number all along. Not `ip netns exec`: that one remounts /sys.
         """
         join = ["/bin/sh", "-c", _JOIN_CGROUP, str(cgroup.path)] if cgroup else []
-        return [*join, "nsenter", f"--net={self.path}", "--", *map(str, argv)]
+        return ["nsenter", f"--net={self.path}", "--", *join, *map(str, argv)]
 
     def run(
         self, argv: Sequence[str | Path], cgroup: Cgroup | None = None, timeout: float = 30, **options: Any

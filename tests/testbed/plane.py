@@ -17,6 +17,7 @@ from landfast.policy.tables import compile_policy
 from landfast.verdict import Stage
 from landfast_agent import addresses, image, loader, slots
 from landfast_agent.clock import Clock
+from landfast_agent.guard import Guard
 from landfast_agent.instance import Instance
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
@@ -44,7 +45,8 @@ class Plane:
         self.clock = Clock(Path("/nonexistent"))
         self.policy: Policy | None = None
         self.ring = Ring(os.dup(self.maps.fd("events")))
-        self.tagger = Tagger(self.maps, Lockout())
+        self.guard = Guard(self.maps, self.instance)
+        self.tagger = Tagger(self.maps, Lockout(), self.guard)
         addresses.synchronise(self.maps)
 
     def apply(self, yaml: str) -> Loaded:

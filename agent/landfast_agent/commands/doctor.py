@@ -80,7 +80,7 @@ def _attached(instance: Instance) -> str:
     problems = [f"{state.hook.title}: {state.problem}" for state in loader.inspect(instance) if state.problem]
     if problems:
         raise AgentError("; ".join(problems))
-    return f"{len(loader.HOOKS)} hooks at the root cgroup"
+    return f"{sum(not state.absence for state in loader.inspect(instance))} hooks at the root cgroup"
 
 
 def _without_lsm() -> str:

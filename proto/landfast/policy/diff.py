@@ -38,7 +38,7 @@ class Change(Struct, frozen=True):
         return f"{what}: {self.before or '(none)'} -> {self.after or '(none)'}" if self.before or self.after else what
 
 
-_SETTINGS = ("description", "mode", "loopback", "forbidden_calls", "on_stale_policy")
+_SETTINGS = ("description", "mode", "loopback", "forbidden_calls", "io_uring", "on_stale_policy")
 _LISTS = {"allow": ("allow",), "serve": ("serve",), "peers": ("peers", "unix_peers")}
 
 

@@ -6,19 +6,19 @@ from hashlib import sha256
 from landfast.policy.layout import INSTANT, POLICY
 
 Entry = tuple[bytes, bytes]  # key, value
-TRIES = ("dests", "ports")
+KEYED = ("dests", "ports", "unix_peers")
 ARRAYS = ("timed_sets", "instants", "glob_rows", "glob_tags")
-_DOMAIN = b"landfast policy tables 1\0"
+_DOMAIN = b"landfast policy tables 2\0"
 
 
 def digest_of(maps: Mapping[str, Iterable[Entry]], policy: bytes, glob: bytes) -> bytes:
-    """SHA-256 over one policy slot: entries of `TRIES` and `ARRAYS` in any order, struct lf_policy, struct lf_glob.
+    """SHA-256 over one policy slot: entries of `KEYED` and `ARRAYS` in any order, struct lf_policy, struct lf_glob.
 
     Array keys are indices within the slot. The generation, the boot-time of instants and array entries that are zero
     do not count. Raises KeyError when a map is missing.
     """
     state = sha256(_DOMAIN)
-    for name in TRIES + ARRAYS:
+    for name in KEYED + ARRAYS:
         state.update(_encoded(name, sorted(_counted(name, maps[name]))))
     for value in (_without_generation(policy), glob):
         state.update(_sized(value))
@@ -28,7 +28,7 @@ def digest_of(maps: Mapping[str, Iterable[Entry]], policy: bytes, glob: bytes) -
 def _counted(name: str, entries: Iterable[Entry]) -> Iterator[Entry]:
     for key, value in entries:
         kept = value[: INSTANT.offset("boot_ns")] if name == "instants" else value
-        if name in TRIES or any(kept):
+        if name in KEYED or any(kept):
             yield key, kept
 
 

@@ -54,7 +54,8 @@ POLICY = Layout(
     ("kill", "Q"),
     ("glob_words", "Q"),
     ("digest", "32s"),
-    ("reserved", "32x"),
+    ("io_uring", "Q"),
+    ("reserved", "24x"),
 )
 GLOB = Layout(
     "lf_glob",
@@ -64,7 +65,8 @@ GLOB = Layout(
     ("last", f"{GLOB_WORDS}Q"),
 )
 GLOB_ROW = Layout("lf_glob_row", ("on", f"{GLOB_WORDS}Q"))
+UNIX_NAME = Layout("lf_unix_name", ("length", "I"), ("name", "112s"))
 INDEX = Layout("u32", ("index", "I"))
 MASK = Layout("u64", ("mask", "Q"))
 
-STRUCTS = (DEST_KEY, GRANT, DEST, PORT_KEY, TIMED_SET, INSTANT, POLICY, GLOB, GLOB_ROW)
+STRUCTS = (DEST_KEY, GRANT, DEST, PORT_KEY, TIMED_SET, INSTANT, POLICY, GLOB, GLOB_ROW, UNIX_NAME)

@@ -118,6 +118,7 @@ class _Fixed(NamedTuple):
     kill: int
     glob_words: int
     digest: bytes
+    io_uring: int
 
 
 def decide(slot: Slot, question: Question) -> Decision:

@@ -33,6 +33,11 @@ class ForbiddenCalls(StrEnum):
     AUDIT = "audit"
 
 
+class IoUring(StrEnum):
+    DENY = "deny"
+    ALLOW = "allow"
+
+
 class StalePolicy(StrEnum):
     HOLD = "hold"
 
@@ -80,7 +85,10 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class UnixPeer(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An untagged process of this host that may be talked to through the socket file `path`."""
+    """An untagged process of this host that may be talked to through the unix socket `path`.
+
+    `@` begins an abstract name.
+    """
 
     path: str
     reason: str
@@ -90,6 +98,11 @@ class UnixPeer(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     @property
     def target(self) -> tuple[str, tuple[Ports, ...]]:
         return f"unix:{self.path}", ()
+
+    @property
+    def name(self) -> bytes:
+        """As the kernel knows it: sun_path of unix(7) without its final NUL."""
+        return b"\0" + self.path[1:].encode() if self.path.startswith("@") else self.path.encode()
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
@@ -103,6 +116,7 @@ class ClassDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     mode: Mode
     loopback: Loopback
     forbidden_calls: ForbiddenCalls
+    io_uring: IoUring = IoUring.DENY
     on_stale_policy: StalePolicy
     select: tuple[Selector, ...]
     allow: tuple[Rule, ...]

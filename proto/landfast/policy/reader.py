@@ -13,6 +13,7 @@ from landfast.policy.model import (
     ClassDraft,
     Draft,
     ForbiddenCalls,
+    IoUring,
     Loopback,
     Mode,
     Rule,
@@ -30,7 +31,8 @@ from landfast.policy.texts import parse_name, parse_text
 _Rule = TypeVar("_Rule", bound=Rule | UnixPeer)
 _Value = TypeVar("_Value")
 _TOP = {"version": "write version: 1 at the top", "data_classes": "name the data classes, or write data_classes: {}"}
-_CLASS = ("description", "mode", "loopback", "forbidden_calls", "on_stale_policy", "select", "allow", "serve", "peers")
+_SETTINGS = ("description", "mode", "loopback", "forbidden_calls", "io_uring", "on_stale_policy")
+_CLASS = (*_SETTINGS, "select", "allow", "serve", "peers")
 
 
 class Source(Struct, frozen=True):
@@ -96,6 +98,7 @@ class _Reader:
             mode=self._fields.choice(found.get("mode"), Mode.ENFORCE),
             loopback=self._fields.choice(found.get("loopback"), Loopback.SAME_CLASS),
             forbidden_calls=self._fields.choice(found.get("forbidden_calls"), ForbiddenCalls.KILL),
+            io_uring=self._fields.choice(found.get("io_uring"), IoUring.DENY),
             on_stale_policy=self._fields.value(found.get("on_stale_policy"), _parse_stale) or StalePolicy.HOLD,
             select=self._selectors(found.get("select")),
             allow=tuple(self._rules(found.get("allow"), rules.allow)),

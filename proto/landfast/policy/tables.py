@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from landfast.policy.digest import ARRAYS, TRIES, Entry, digest_of
+from landfast.policy.digest import ARRAYS, KEYED, Entry, digest_of
 from landfast.policy.errors import InvalidError, refuse
 from landfast.policy.glob import Automaton, compile_globs
 from landfast.policy.grants import Grants
-from landfast.policy.layout import INDEX, INSTANT, MASK, POLICY
-from landfast.policy.model import ForbiddenCalls, Loopback, Mode, Policy, Rule, SelectorKind
-from landfast.policy.numbering import numbered
+from landfast.policy.layout import INDEX, INSTANT, MASK, POLICY, UNIX_NAME
+from landfast.policy.model import ForbiddenCalls, IoUring, Loopback, Mode, Policy, Rule, SelectorKind, UnixPeer
+from landfast.policy.numbering import NumberedRule, numbered
 from landfast.policy.tries import Tries
 
 Entries = tuple[Entry, ...]
@@ -23,12 +23,14 @@ Entries = tuple[Entry, ...]
 class Tables(Struct, frozen=True):
     """What one policy slot holds, each map's entries sorted by key.
 
-    `dests` and `ports` are tries. The others are arrays with a u32 index within the slot as key, of which only entries
-    that are not zero are listed. `instants` have boot_ns 0 and `policy` has generation 0: both are the host's.
+    `dests` and `ports` are tries, `unix_peers` is a hash. The others are arrays with a u32 index within the slot as
+    key, of which only entries that are not zero are listed. `instants` have boot_ns 0 and `policy` has generation 0:
+    both are the host's.
     """
 
     dests: Entries
     ports: Entries
+    unix_peers: Entries
     timed_sets: Entries
     instants: Entries
     glob_rows: Entries
@@ -39,7 +41,7 @@ class Tables(Struct, frozen=True):
     @property
     def maps(self) -> dict[str, Entries]:
         """Entries by the name of their map: everything but the two fixed values."""
-        return {name: getattr(self, name) for name in TRIES + ARRAYS}
+        return {name: getattr(self, name) for name in KEYED + ARRAYS}
 
     def digest(self) -> bytes:
         """SHA-256 that a dump of the kernel maps must have once this is loaded."""
@@ -58,14 +60,16 @@ def compile_policy(policy: Policy, canonical_digest: bytes) -> Tables:
 
 
 def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
-    rules = {each.number: (each, each.rule) for each in numbered(policy) if isinstance(each.rule, Rule)}
-    grants = Grants(each for each, _ in rules.values())
+    everything = tuple(numbered(policy))
+    rules = {each.number: (each, each.rule) for each in everything if isinstance(each.rule, Rule)}
+    grants = Grants(everything)
     tries = Tries(policy, rules, grants)
     tries.fill()
     automaton = selectors_of(policy)
     return Tables(
         dests=tuple(sorted(tries.dests)),
         ports=tuple(sorted(tries.ports)),
+        unix_peers=tuple(sorted(_unix_peers(everything, grants))),
         timed_sets=_indexed(grants.timed_sets()),
         instants=_indexed((at, INSTANT.pack(instant, 0)) for at, instant in enumerate(grants.instants)),
         glob_rows=_indexed(automaton.pack_rows()),
@@ -73,6 +77,14 @@ def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
         policy=_fixed(policy, automaton.words, canonical_digest),
         glob=automaton.pack(),
     )
+
+
+def _unix_peers(rules: Iterable[NumberedRule], grants: Grants) -> Iterable[Entry]:
+    by_name: dict[bytes, list[int]] = {}
+    for each in rules:
+        if isinstance(each.rule, UnixPeer):
+            by_name.setdefault(each.rule.name, []).append(each.number)
+    return ((UNIX_NAME.pack(len(name), name), grants.pack(tuple(numbers))) for name, numbers in by_name.items())
 
 
 def _indexed(values: Iterable[tuple[int, bytes]]) -> Entries:
@@ -101,4 +113,5 @@ def _fixed(policy: Policy, glob_words: int, canonical_digest: bytes) -> bytes:
         sum(each.mask for each in classes if each.forbidden_calls == ForbiddenCalls.KILL),
         glob_words,
         canonical_digest,
+        sum(each.mask for each in classes if each.io_uring == IoUring.ALLOW),
     )

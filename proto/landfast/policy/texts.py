@@ -39,13 +39,17 @@ def parse_ticket(text: str) -> str:
 
 
 def parse_socket_path(text: str) -> str:
-    """The path of a unix socket, as it is written to connect to it. Raises `InvalidError`."""
+    """The path of a unix socket, as it is written to connect to it, or `@` and an abstract name.
+
+    Raises `InvalidError`.
+    """
     parse_text(text)
-    if not text.startswith("/") or len(text.encode()) > MAX_SOCKET_PATH:
+    if not text.startswith(("/", "@")) or len(text) < 2 or len(text.encode()) > MAX_SOCKET_PATH:
         raise InvalidError(
-            f"{text!r} is no path of a unix socket", f"write an absolute path of at most {MAX_SOCKET_PATH} bytes"
+            f"{text!r} is no name of a unix socket",
+            f"write an absolute path, or @ and an abstract name, of at most {MAX_SOCKET_PATH} bytes",
         )
-    return parse_normal_path(text)
+    return text if text.startswith("@") else parse_normal_path(text)
 
 
 def parse_normal_path(text: str) -> str:

@@ -37,6 +37,7 @@ def _class(each: ClassDraft) -> Iterator[str]:
     yield f"mode: {each.mode}"
     yield f"loopback: {each.loopback}"
     yield f"forbidden_calls: {each.forbidden_calls}"
+    yield f"io_uring: {each.io_uring}"
     yield f"on_stale_policy: {each.on_stale_policy}"
     yield from _list("select", [[f"{every.kind}: {_scalar(every.pattern)}"] for every in each.select])
     yield from _list("allow", [_rule("to", rule) for rule in each.allow])

@@ -1,0 +1,53 @@
+"""Where the programs of the data plane are attached."""
+
+from dataclasses import dataclass
+
+TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, RAW_TRACEPOINT, CGROUP_SOCK_ADDR, CGROUP_SOCKOPT = 5, 8, 9, 17, 18, 25
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A place for one program: a cgroup attach type, or a tracepoint of the given program kind.
+
+    What is `optional` may be missing on a kernel that refuses to load it. What is `on_demand` is loaded with the rest,
+    and attached only while it is needed.
+    """
+
+    program: str
+    kind: int
+    attach_type: int = 0
+    tracepoint: str = ""
+    optional: bool = False
+    on_demand: bool = False
+
+    @property
+    def title(self) -> str:
+        return self.tracepoint or f"cgroup/{self.program.removeprefix('lf_')}"
+
+    @property
+    def is_cgroup(self) -> bool:
+        return bool(self.attach_type)
+
+
+GUARD = Hook("lf_sys_enter", RAW_TRACEPOINT, tracepoint="sys_enter", optional=True, on_demand=True)
+
+HOOKS = (
+    Hook("lf_task_newtask", RAW_TRACEPOINT, tracepoint="task_newtask"),
+    Hook("lf_sched_process_exec", TRACEPOINT, tracepoint="sched/sched_process_exec"),
+    Hook("lf_sched_process_exit", TRACEPOINT, tracepoint="sched/sched_process_exit"),
+    Hook("lf_cgroup_mkdir", TRACEPOINT, tracepoint="cgroup/cgroup_mkdir"),
+    Hook("lf_cgroup_rmdir", TRACEPOINT, tracepoint="cgroup/cgroup_rmdir"),
+    Hook("lf_cgroup_attach_task", TRACEPOINT, tracepoint="cgroup/cgroup_attach_task"),
+    Hook("lf_sock_create", CGROUP_SOCK, 2),
+    Hook("lf_connect4", CGROUP_SOCK_ADDR, 10),
+    Hook("lf_connect6", CGROUP_SOCK_ADDR, 11),
+    Hook("lf_sendmsg4", CGROUP_SOCK_ADDR, 14),
+    Hook("lf_sendmsg6", CGROUP_SOCK_ADDR, 15),
+    Hook("lf_recvmsg4", CGROUP_SOCK_ADDR, 19),
+    Hook("lf_recvmsg6", CGROUP_SOCK_ADDR, 20),
+    Hook("lf_setsockopt", CGROUP_SOCKOPT, 22),
+    Hook("lf_egress", CGROUP_SKB, 1),
+    Hook("lf_unix_connect", CGROUP_SOCK_ADDR, 49, optional=True),
+    Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
+    GUARD,
+)
