@@ -88,12 +88,15 @@ int lf_task_newtask(struct bpf_raw_tracepoint_args *args)
 	struct lf_control *ctl = lf_control();
 	struct lf_task copy = {}, *task = NULL;
 	struct lf_actor actor;
+	u64 tags;
 
 	if (args->args[1] & LF_CLONE_THREAD)
 		return 0;
 	if (ctl && ctl->tagged) {
-		lf_current_tags(&actor); /* whoever is in a selected cgroup and was not found yet */
+		tags = lf_current_tags(&actor); /* whoever is in a selected cgroup and was not found yet */
 		task = lf_hunt(parent, ctl);
+		if (tags && !task && bpf_send_signal(LF_SIGKILL))
+			lf_count_failure(LF_F_SIGNAL);
 	}
 	lf_remember_birth(child, parent, task ? task->hunt : 0);
 	if (!task) {

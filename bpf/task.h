@@ -105,7 +105,11 @@ static __always_inline void lf_task_event(u32 reason, u64 tags, struct lf_actor 
 	lf_event_end(event);
 }
 
-/* Adds the tags of a selected cgroup to a thread group that was found in it. They stay when it leaves. */
+/*
+ * Adds the tags of a selected cgroup to a thread group that was found in it. They stay when it leaves. One that there
+ * is no memory for is found again at each use, and may not fork. Nobody is killed here: cgroup programs can send
+ * signals on recent kernels only.
+ */
 static __always_inline u64 lf_adopt(u32 tgid, u64 gained, struct lf_actor *actor, struct lf_image *image)
 {
 	struct lf_task fresh = {}, *task = lf_task_of(tgid);
@@ -122,8 +126,7 @@ static __always_inline u64 lf_adopt(u32 tgid, u64 gained, struct lf_actor *actor
 		fresh.image = image ? lf_image_put(image) : fresh.since_ns;
 		fresh.cgroup_id = actor->cgroup_id;
 		actor->image = fresh.image;
-		if (lf_task_put(tgid, &fresh) && bpf_send_signal(LF_SIGKILL))
-			lf_count_failure(LF_F_SIGNAL);
+		lf_task_put(tgid, &fresh);
 	}
 	lf_task_event(LF_R_CGROUP, gained, actor);
 	return gained;
