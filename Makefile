@@ -77,8 +77,10 @@ kernels: ## download other Debian kernels, to run in an emulated machine (not in
 on-kernel: setup kernels ## run a command on another kernel: make on-kernel KERNEL=6.1 CMD='uname -a'
 	scripts/vm/run $(KERNEL) "$(CMD)"
 
-test-kernels: setup kernels ## tests of what other kernels lack, in emulated machines
+test-kernels: setup kernels ## tests of what other kernels have or lack (BPF LSM), in emulated machines
 	scripts/vm/run 5.10 "$(PYTEST) --timeout=900 tests/vm/test_too_old.py $(ARGS)"
+	for kernel in $(LSM_KERNELS); do \
+		TIMEOUT=3600 scripts/vm/run $$kernel "$(PYTEST) --timeout=1800 tests/vm/test_lsm.py $(ARGS)" || exit; done
 
 conformance-kernels: setup kernels ## make conformance under other kernels: takes hours, goes on where it stopped
 	@scripts/setup gcc libc6-dev iproute2 nftables

@@ -23,6 +23,14 @@ static __always_inline u32 lf_field32(u64 base, u32 offset)
 	return value;
 }
 
+static __always_inline u32 lf_field16(u64 base, u32 offset)
+{
+	u16 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)(base + offset));
+	return value;
+}
+
 /* A pointer that the verifier watches over, as a number. */
 static __always_inline u64 lf_address_of(void *pointer)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * All programs of the data plane. Only uapi headers: one source for all kernels. BCC compiles it twice, side by side,
- * so that both halves take about as long.
+ * All programs of the data plane. Only uapi headers: one source for all kernels. BCC compiles it in parts,
+ * side by side.
  */
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/in.h>
@@ -19,10 +19,13 @@
 #include "task.h"
 #include "socket.h"
 #include "peer.h"
+#include "unix.h"
 #ifdef LF_UNIT_CONNECT
 #include "connect.c"
 #include "egress.c"
 #include "option.c"
+#elif defined(LF_UNIT_LSM)
+#include "lsm.c"
 #else
 #include "task.c"
 #include "sendmsg.c"

@@ -111,7 +111,26 @@ enum lf_failure {
 #define LF_E_LOCAL   1 /* the destination is this host */
 #define LF_E_SERVING 2 /* a connection that our listener accepted, or a UDP peer heard from */
 
+/* lf_event.detail of a forbidden call: its number, or with LF_CALL_LSM the hook that refused it */
 #define LF_CALL_32BIT (1ULL << 32)
+#define LF_CALL_LSM   (1ULL << 33)
+
+/* Hooks of the tier with BPF LSM, named as the kernel names them. */
+enum lf_lsm_hook {
+	LF_LSM_SOCKET_CREATE = 1,
+	LF_LSM_SOCKET_SENDMSG = 2,
+	LF_LSM_FILE_RECEIVE = 3,
+	LF_LSM_FILE_PERMISSION = 4,
+	LF_LSM_PTRACE_ACCESS_CHECK = 5,
+	LF_LSM_BPF = 6,
+	LF_LSM_KERNEL_READ_FILE = 7,
+	LF_LSM_KERNEL_LOAD_DATA = 8,
+	LF_LSM_TUN_DEV_CREATE = 9,
+	LF_LSM_TUN_DEV_OPEN = 10,
+	LF_LSM_INODE_INIT_SECURITY_ANON = 11,
+	LF_LSM_SOCKET_POST_CREATE = 12,
+	LF_LSM_SOCKET_ACCEPT = 13,
+};
 
 /* One record of the ring buffer: 128 bytes. time_ns is CLOCK_BOOTTIME. */
 struct lf_event {
@@ -210,6 +229,7 @@ struct lf_control {
 	__u64 hunt;      /* not 0 while `tag` is after a tree: its number; who descends from the found is found too */
 	__u64 hunt_tags; /* what it gives */
 	__u64 guarded;   /* not 0 while lf_sys_enter is attached */
+	__u64 lsm;       /* not 0 while the programs of lsm.c are attached, which do its work */
 };
 
 /* The fixed part of a policy. Masks have one bit per class. */

@@ -51,6 +51,10 @@ BPF_TABLE("lru_hash", u32, struct lf_birth, births, 16384);
 /* What tagged processes executed. Losing an entry makes an event less readable, no more. */
 BPF_TABLE("lru_hash", u64, struct lf_image, images, 4096);
 
+/* The name that a thread, by address of its task, is connecting or sending to, until lsm.c has judged who holds it.
+ * Losing an entry means that no rule about names applies. */
+BPF_TABLE("lru_hash", u64, struct lf_unix_name, unix_calls, 4096);
+
 /* Names of unix sockets that events are about. Losing an entry makes an event less readable, no more. */
 BPF_TABLE("lru_hash", u64, struct lf_unix_name, unix_names, 4096);
 

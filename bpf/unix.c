@@ -1,91 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Unix sockets, on kernels with these hooks (Linux 6.7). The hooks tell which name is connected or sent to, not who
- * holds it: a tagged process may use the names that policy lists under `peers`, and no others, unless
- * `loopback: allow`. A path means what policy means only in the host's own mount namespace and root.
+ * Unix sockets, on kernels with these hooks (Linux 6.7) and without BPF LSM. The hooks tell which name is connected or
+ * sent to, not who holds it: a tagged process may use the names that policy lists under `peers`, and no others, unless
+ * `loopback: allow`.
  */
 #ifdef LF_ADDR_LENGTH
 
-#define LF_SUN_PATH     2 /* offset in struct sockaddr_un */
-#define LF_SUN_PATH_LEN 108
-
-/* Do the paths of the current task mean what they mean to the host's first process? */
-static __always_inline bool lf_sees_host_paths(void)
-{
-	u64 task = bpf_get_current_task(), proxy = lf_field(task, LF_TASK_NSPROXY);
-	u64 pids = lf_field(proxy, LF_NSPROXY_PID), first = lf_field(pids, LF_PID_NS_REAPER);
-	u64 fs = lf_field(task, LF_TASK_FS), root = lf_field(first, LF_TASK_FS);
-
-	return !lf_field32(pids, LF_PID_NS_LEVEL) &&
-	       lf_field(proxy, LF_NSPROXY_MNT) == lf_field(lf_field(first, LF_TASK_NSPROXY), LF_NSPROXY_MNT) &&
-	       lf_field(fs, LF_FS_ROOT) == lf_field(root, LF_FS_ROOT) &&
-	       lf_field(fs, LF_FS_ROOT + 8) == lf_field(root, LF_FS_ROOT + 8);
-}
-
-/* The name in the address that the current task gave; false when there is none. */
-static __always_inline bool lf_read_unix_name(struct bpf_sock_addr *ctx, struct lf_unix_name *name)
-{
-	u64 kern = lf_address_of(bpf_cast_to_kern_ctx(ctx)), path = lf_field(kern, LF_ADDR_UADDR) + LF_SUN_PATH;
-	u64 size = lf_field32(kern, LF_ADDR_LENGTH);
-	long copied;
-
-	if (size <= LF_SUN_PATH)
-		return false;
-	size -= LF_SUN_PATH;
-	asm volatile("" : "+r"(size)); /* keeps both bounds where the verifier sees them */
-	if (size > LF_SUN_PATH_LEN)
-		return false;
-	copied = bpf_probe_read_kernel_str(name->name, size + 1, (void *)path);
-	if (copied > 1) {
-		name->length = copied - 1;
-		return true;
-	}
-	name->length = size;
-	return !bpf_probe_read_kernel(name->name, size, (void *)path);
-}
-
-static __always_inline struct lf_grant *lf_unix_grant(struct lf_unix_name *name, u32 slot)
-{
-	void *peers = unix_peers.lookup(&slot);
-
-	return peers ? bpf_map_lookup_elem(peers, name) : NULL;
-}
-
-/* Keeps the name for whoever reads the event. Its key: FNV-1a over the words. */
-static __always_inline u64 lf_keep_name(struct lf_unix_name *name)
-{
-	u64 key = 0xcbf29ce484222325ULL;
-	u32 *words = (u32 *)name;
-
-#pragma clang loop unroll(full)
-	for (u32 i = 0; i < sizeof(*name) / 4; i++)
-		key = (key ^ words[i]) * 0x100000001b3ULL;
-	unix_names.update(&key, name);
-	return key;
-}
-
 static __always_inline int lf_unix(struct bpf_sock_addr *ctx)
 {
+	struct lf_control *ctl = lf_control();
 	struct lf_question q = {.local = 1};
 	struct lf_unix_name name = {};
 	struct lf_actor actor = {};
 	struct lf_answer a = {};
-	struct lf_sum sum = {};
-	struct lf_policy *policy;
-	struct lf_grant *grant;
+	u64 kern;
 
+	if (!ctl || ctl->lsm) /* judged there, by who holds the name */
+		return LF_PASS;
 	q.tags = lf_current_tags(&actor);
 	if (!q.tags)
 		return LF_PASS;
-	policy = lf_begin(&q, &a, &sum);
-	if (policy && lf_read_unix_name(ctx, &name)) {
-		q.detail = lf_keep_name(&name);
-		grant = lf_unix_grant(&name, sum.slot);
-		if (grant && lf_sees_host_paths())
-			lf_add_grant(&sum, grant, LF_R_PEER);
-	}
-	if (policy)
-		lf_conclude(&q, &a, &sum, policy);
+	kern = lf_address_of(bpf_cast_to_kern_ctx(ctx));
+	lf_read_unix_name(lf_field(kern, LF_ADDR_UADDR), lf_field32(kern, LF_ADDR_LENGTH), &name);
+	lf_decide_unix(&q, &a, &name);
 	lf_report(LF_S_UNIX, &q, &a, &actor, 0, ctx->family, ctx->type, 0);
 	return a.verdict == LF_DENY ? LF_REFUSE : LF_PASS;
 }

@@ -5,12 +5,13 @@ read at offsets that the kernel itself tells (/sys/kernel/btf/vmlinux).
 """
 
 import ctypes as c
+import errno
 from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 from landfast_agent import libbpf
-from landfast_agent.errors import Unavailable
+from landfast_agent.errors import KernelError, Unavailable
 
 _STRUCT, _UNION, _FUNC = 4, 5, 12  # BTF_KIND_*
 _TRANSPARENT = (8, 9, 10, 11, 18)  # typedef, volatile, const, restrict, type_tag
@@ -39,6 +40,14 @@ FIELDS = {
     "LF_TABLE_FILES": ("fdtable", "fd"),
     "LF_SOCK_SOCKET": ("sock", "sk_socket"),
     "LF_SOCK_NET": ("sock", "__sk_common.skc_net.net"),
+    "LF_SOCK_FAMILY": ("sock", "__sk_common.skc_family"),
+    "LF_SOCK_PROTOCOL": ("sock", "sk_protocol"),
+    "LF_SOCKET_SK": ("socket", "sk"),
+    "LF_SOCKET_TYPE": ("socket", "type"),
+    "LF_MSG_NAME": ("msghdr", "msg_name"),
+    "LF_MSG_NAME_LENGTH": ("msghdr", "msg_namelen"),
+    "LF_QSTR_NAME": ("qstr", "name"),
+    "LF_HAVE_SENDPAGE": ("proto_ops", "sendpage"),
     "LF_SOCKET_FILE": ("socket", "file"),
     "LF_ADDR_UADDR": ("bpf_sock_addr_kern", "uaddr"),
     "LF_ADDR_LENGTH": ("bpf_sock_addr_kern", "uaddrlen"),
@@ -113,9 +122,12 @@ def offset(struct: str, path: str) -> int | None:
     return bits // 8
 
 
-def function(name: str) -> int | None:
-    """Id of a kernel function, for calls of kfuncs and for attaching to LSM hooks; None when there is none."""
-    return _id(name, _FUNC)
+def require_function(name: str) -> int:
+    """Id of a kernel function, to call a kfunc or to attach to an LSM hook. Raises KernelError: there is none."""
+    number = _id(name, _FUNC)
+    if number is None:
+        raise KernelError(f"find kernel function {name}", errno.ENOSYS)
+    return number
 
 
 def defines() -> list[str]:

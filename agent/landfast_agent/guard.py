@@ -1,13 +1,16 @@
-"""The guard on system calls, attached only while somebody is tagged or could be: every call of the host pays for it."""
+"""What stops tagged processes from slipping past the cgroup hooks: programs of BPF LSM, or without it a guard on system
+calls. Attached only while somebody is tagged or could be: every call of the host pays for it.
+"""
 
 import threading
 import time
 
 from landfast_agent import loader, tasks
-from landfast_agent.hooks import GUARD
+from landfast_agent.hooks import GUARD, LSM_HOOKS, LSM_SPLICE, Hook
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 
+_LSM = (*LSM_HOOKS, LSM_SPLICE)
 _LINGER_S = 60.0  # longer than tagging takes between asking for the guard and the entry in the map
 
 
@@ -26,8 +29,11 @@ class Guard:
         """To be called before anybody is tagged. Raises KernelError when the kernel does not let us."""
         with self._lock:
             self._wanted_at = time.monotonic()
-            if not self._maps.control.get("guarded") and loader.attach(GUARD, self._instance):
-                self._maps.control.set("guarded", 1)
+            if loader.offers_lsm(self._instance):
+                self._attach(_LSM, "lsm")
+                self._detach((GUARD,), "guarded")  # of a version without LSM programs
+            else:
+                self._attach((GUARD,), "guarded")
 
     def settle(self) -> None:
         """Attaches or detaches as things stand. To be called now and then."""
@@ -35,9 +41,22 @@ class Guard:
             self.attach()
             return
         with self._lock:
-            if self._maps.control.get("guarded") and time.monotonic() - self._wanted_at > _LINGER_S:
-                self._maps.control.set("guarded", 0)
-                loader.detach(GUARD, self._instance)
+            if time.monotonic() - self._wanted_at > _LINGER_S:
+                self._detach(_LSM, "lsm")
+                self._detach((GUARD,), "guarded")
+
+    def _attach(self, hooks: tuple[Hook, ...], flag: str) -> None:
+        if self._maps.control.get(flag):
+            return
+        attached = [loader.attach(hook, self._instance) for hook in hooks]
+        if any(attached):
+            self._maps.control.set(flag, 1)
+
+    def _detach(self, hooks: tuple[Hook, ...], flag: str) -> None:
+        if self._maps.control.get(flag):
+            self._maps.control.set(flag, 0)
+            for hook in hooks:
+                loader.detach(hook, self._instance)
 
     def _is_needed(self) -> bool:
         return bool(self._maps.control.get("selecting")) or any(True for _ in tasks.everything(self._maps))

@@ -1,8 +1,10 @@
 """Where the programs of the data plane are attached."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
-TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, RAW_TRACEPOINT, CGROUP_SOCK_ADDR, CGROUP_SOCKOPT = 5, 8, 9, 17, 18, 25
+TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, RAW_TRACEPOINT, CGROUP_SOCK_ADDR, CGROUP_SOCKOPT, LSM = 5, 8, 9, 17, 18, 25, 29
+_LSM_MAC = 27  # enum bpf_attach_type
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,51 @@ class Hook:
     tracepoint: str = ""
     optional: bool = False
     on_demand: bool = False
+    function: str = ""  # of the kernel, which an LSM program stands beside
 
     @property
     def title(self) -> str:
+        if self.kind == LSM:
+            return f"lsm/{self.function.removeprefix('bpf_lsm_')}"
         return self.tracepoint or f"cgroup/{self.program.removeprefix('lf_')}"
 
     @property
     def is_cgroup(self) -> bool:
-        return bool(self.attach_type)
+        return self.kind in (CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR, CGROUP_SOCKOPT)
 
 
 GUARD = Hook("lf_sys_enter", RAW_TRACEPOINT, tracepoint="sys_enter", optional=True, on_demand=True)
+
+
+def _lsm(name: str) -> Hook:
+    return Hook(f"lf_lsm_{name}", LSM, _LSM_MAC, optional=True, on_demand=True, function=f"bpf_lsm_{name}")
+
+
+LSM_HOOKS = (
+    _lsm("socket_create"),
+    _lsm("socket_post_create"),
+    _lsm("socket_connect"),
+    _lsm("socket_accept"),
+    _lsm("socket_sendmsg"),
+    _lsm("file_receive"),
+    _lsm("unix_stream_connect"),
+    _lsm("unix_may_send"),
+    _lsm("ptrace_access_check"),
+    _lsm("bpf"),
+    _lsm("kernel_read_file"),
+    _lsm("kernel_load_data"),
+    _lsm("tun_dev_create"),
+    _lsm("tun_dev_open"),
+    _lsm("inode_init_security_anon"),
+    _lsm("capable"),
+)
+LSM_SPLICE = _lsm("file_permission")  # before Linux 6.5 only
+
+
+def has_lsm_tier(programs: Container[str]) -> bool:
+    """Whether these programs, by name, are enough to do without the guard on system calls."""
+    return all(hook.program in programs for hook in LSM_HOOKS)
+
 
 HOOKS = (
     Hook("lf_task_newtask", RAW_TRACEPOINT, tracepoint="task_newtask"),
@@ -50,4 +86,6 @@ HOOKS = (
     Hook("lf_unix_connect", CGROUP_SOCK_ADDR, 49, optional=True),
     Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
     GUARD,
+    *LSM_HOOKS,
+    LSM_SPLICE,
 )

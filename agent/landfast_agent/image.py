@@ -18,7 +18,7 @@ from landfast_agent import btf
 from landfast_agent.errors import Unavailable
 
 _COMPILER, _OFFSETS = (Path(__file__).with_name(name) for name in ("compile_bpf.py", "btf.py"))
-_UNITS: tuple[tuple[str, ...], ...] = (("LF_UNIT_CONNECT",), ())  # see bpf/landfast.c
+_UNITS: tuple[tuple[str, ...], ...] = (("LF_UNIT_CONNECT",), (), ("LF_UNIT_LSM",))  # see bpf/landfast.c
 _SYSTEM_PYTHON = "/usr/bin/python3"  # has BCC from python3-bpfcc; a virtual environment has not
 
 
@@ -62,16 +62,16 @@ def _key(source: Path) -> str:
 
 
 def _compile(source: Path) -> str:
-    """Both halves of the source at the same time."""
+    """All parts of the source at the same time."""
     with ThreadPoolExecutor(len(_UNITS)) as pool:
-        halves = [json.loads(text) for text in pool.map(partial(_compile_unit, source), _UNITS)]
-    programs = [program for half in halves for program in half["programs"]]
-    return json.dumps({"maps": halves[0]["maps"], "programs": programs})
+        parts = [json.loads(text) for text in pool.map(partial(_compile_unit, source), _UNITS)]
+    programs = [program for part in parts for program in part["programs"]]
+    return json.dumps({"maps": parts[0]["maps"], "programs": programs})
 
 
 def _compile_unit(source: Path, defines: tuple[str, ...]) -> str:
     command = [_SYSTEM_PYTHON, str(_COMPILER), str(source), *defines, *btf.defines()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode == 0:
         return done.stdout
     if "No module named 'bcc'" in done.stderr:

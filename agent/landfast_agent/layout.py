@@ -13,6 +13,7 @@ CONTROL = Layout(
     ("hunt", "Q"),
     ("hunt_tags", "Q"),
     ("guarded", "Q"),
+    ("lsm", "Q"),
 )
 TASK = Layout(
     "lf_task",

@@ -320,8 +320,11 @@ def link_create(prog_fd: int, target_fd: int, attach_type: int) -> int:
 
 
 def raw_tracepoint_open(name: str, prog_fd: int) -> int:
-    """Descriptor of a link to a raw tracepoint; it can be pinned, not updated."""
-    return _call(f"attach to {name}", "bpf_raw_tracepoint_open", name.encode(), prog_fd)
+    """Descriptor of a link to a raw tracepoint, or without a name to what the program was loaded for.
+
+    It can be pinned, not updated.
+    """
+    return _call(f"attach to {name or 'LSM hook'}", "bpf_raw_tracepoint_open", name.encode() or None, prog_fd)
 
 
 def link_update(link_fd: int, prog_fd: int) -> None:

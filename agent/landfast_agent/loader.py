@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from landfast_agent import btf, cgroups, libbpf, perf
+from landfast_agent import btf, cgroups, libbpf, lsm, perf
 from landfast_agent.errors import KernelError, Unavailable
-from landfast_agent.hooks import HOOKS, RAW_TRACEPOINT, Hook
+from landfast_agent.hooks import HOOKS, LSM, LSM_HOOKS, RAW_TRACEPOINT, Hook, has_lsm_tier
 from landfast_agent.image import Image, MapSpec, Program
 from landfast_agent.instance import Instance
 from landfast_agent.layout import CONTROL, LAYOUT_VERSION
@@ -117,19 +117,24 @@ def _call_kfuncs(code: bytearray) -> None:
     for at in range(0, len(code), 8):
         number = struct.unpack_from("<i", code, at + 4)[0] - _KFUNC_BASE
         if code[at] == _CALL and code[at + 1] == 0 and number >= 0:
-            target = btf.function(_KFUNCS[number])
-            if target is None:
-                raise KernelError(f"call {_KFUNCS[number]}", errno.ENOSYS)
+            target = btf.require_function(_KFUNCS[number])
             struct.pack_into("<BBhi", code, at, _CALL, _KFUNC_CALL << 4, 0, target)
 
 
 def _load_program(hook: Hook, program: Program | None, maps: dict[str, int]) -> int | None:
     """A descriptor; None when the hook is optional and this kernel, or its compiler's headers, cannot do it."""
     try:
-        if program is None:
+        if program is None or (hook.kind == LSM and not lsm.is_active()):
             raise KernelError(f"load program {hook.program}", errno.EOPNOTSUPP)
         code = _relocated(program, maps)
-        return libbpf.prog_load(hook.kind, hook.program, code, licence=LICENCE, attach_type=hook.attach_type)
+        return libbpf.prog_load(
+            hook.kind,
+            hook.program,
+            code,
+            licence=LICENCE,
+            attach_type=hook.attach_type,
+            attach_btf_id=btf.require_function(hook.function) if hook.function else 0,
+        )
     except KernelError:
         if hook.optional:
             return None
@@ -145,7 +150,7 @@ def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
 
 
 def _attach(hook: Hook, prog_fd: int) -> int:
-    if hook.kind == RAW_TRACEPOINT:
+    if hook.kind in (RAW_TRACEPOINT, LSM):
         return libbpf.raw_tracepoint_open(hook.tracepoint, prog_fd)
     if hook.tracepoint:
         return perf.link_tracepoint(hook.tracepoint, prog_fd)
@@ -211,6 +216,11 @@ def attach(hook: Hook, instance: Instance) -> bool:
     return True
 
 
+def offers_lsm(instance: Instance) -> bool:
+    """Whether this kernel has loaded the programs of the tier with BPF LSM: all of them, or none counts."""
+    return has_lsm_tier({hook.program for hook in LSM_HOOKS if _pin(instance, "programs", hook).exists()})
+
+
 def detach(hook: Hook, instance: Instance) -> None:
     """Lets go of the link; the program stays loaded."""
     _pin(instance, "links", hook).unlink(missing_ok=True)
@@ -254,14 +264,18 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
             os.close(fd)
 
 
-def probe(image: Image) -> None:
-    """Loads every program with maps of its own and lets all of it go. Raises KernelError with the verifier's words."""
+def probe(image: Image) -> frozenset[str]:
+    """Loads every program with maps of its own and lets all of it go. Names of those that this kernel has loaded.
+
+    Raises KernelError with the verifier's words when one is missing that is not optional.
+    """
     maps: dict[str, int] = {}
     programs: dict[str, int] = {}
     try:
         for spec in sorted(image.maps, key=lambda m: m.type == _ARRAY_OF_MAPS):
             maps[spec.name] = _create(spec, maps, {"events": os.sysconf("SC_PAGESIZE")})
         programs = _load_programs(image, maps)
+        return frozenset(programs)
     finally:
         for fd in (*maps.values(), *programs.values()):
             os.close(fd)

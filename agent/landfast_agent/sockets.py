@@ -21,6 +21,7 @@ _PIDFD_THREAD = os.O_EXCL  # uapi/linux/pidfd.h
 _KCMP, _KCMP_FILES = {"x86_64": 312, "aarch64": 272}, 2  # uapi/linux/kcmp.h
 _SO_COOKIE, _SO_ACCEPTCONN, _SO_PROTOCOL = 57, 30, 38
 _INET = (socket.AF_INET, socket.AF_INET6)
+_TAGGED = (*_INET, socket.AF_UNIX)  # with BPF LSM, unix peers are judged by their tags
 _GONE = (errno.ESRCH, errno.EBADF, errno.ENOENT)
 
 
@@ -147,7 +148,7 @@ def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool
 
 
 def tag_all(maps: Maps, task: Task) -> list[Found]:
-    """Tags every internet socket that a process has open. Returns all of its sockets.
+    """Tags every internet and unix socket that a process has open. Returns all of its sockets.
 
     Connections that wait for a listener which had no tags before are aborted, but for those that the process accepts
     in this moment.
@@ -169,7 +170,9 @@ def _tag_opened(maps: Maps, task: Task) -> tuple[list[Found], set[int]]:
     served = {each.local_port for each in found if each.listening}
     for each, copy in opened(task.tgid):
         accepted = not each.listening and each.local_port in served
-        if each.family in _INET and _store(maps, copy, task, uid, accepted) and each.listening:
+        if each.family not in _TAGGED or not _store(maps, copy, task, uid, accepted):
+            continue
+        if each.listening and each.family in _INET:
             gained.add(each.local_port)
     return found, gained
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import click
 import psutil
 
 from landfast.event import printable
-from landfast_agent import cgroups, hardening, image, loader, perf, privileges, tasks
+from landfast_agent import cgroups, hardening, image, loader, lsm, perf, privileges, tasks
 from landfast_agent.cgroup_names import unit_of
 from landfast_agent.errors import AgentError
+from landfast_agent.hooks import has_lsm_tier
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 from landfast_agent.words import paragraph, require_root
@@ -67,34 +69,31 @@ def _headers() -> str:
     return str(build)
 
 
-def _loads(instance: Instance) -> str:
+@cache
+def _probed(instance: Instance) -> frozenset[str]:
     """Loads every program for real, under a name of its own; nothing is attached."""
-    compiled = image.obtain(instance.images)
-    loader.probe(compiled)
-    return f"{len(compiled.programs)} programs pass the verifier"
+    return loader.probe(image.obtain(instance.images))
+
+
+def _loads(instance: Instance) -> str:
+    return f"{len(_probed(instance))} programs pass the verifier"
 
 
 def _attached(instance: Instance) -> str:
     if not instance.pins.exists():
         raise AgentError("not loaded yet: landfast-agent run")
-    problems = [f"{state.hook.title}: {state.problem}" for state in loader.inspect(instance) if state.problem]
+    states = loader.inspect(instance)
+    problems = [f"{state.hook.title}: {state.problem}" for state in states if state.problem]
     if problems:
         raise AgentError("; ".join(problems))
-    return f"{sum(not state.absence for state in loader.inspect(instance))} hooks at the root cgroup"
+    return f"{sum(1 for state in states if state.prog_id)} hooks"
 
 
-def _without_lsm() -> str:
-    active = Path("/sys/kernel/security/lsm")
-    if not active.exists() or "bpf" not in active.read_text().split(","):
-        raise AgentError("BPF LSM is not active: unix peers, ptrace and passed descriptors are not judged")
-    raise AgentError("BPF LSM is active, but this version has no programs for it yet")
-
-
-def _forbidden_calls() -> str:
-    raise AgentError(
-        "socket families that pass no hook (AF_PACKET, AF_VSOCK, ...) and io_uring are not caught by this version: "
-        "start tagged programs with `exec`, which drops the capabilities for most of them"
-    )
+def _tier(instance: Instance) -> str:
+    lsm.require_active()
+    if not has_lsm_tier(_probed(instance)):
+        raise AgentError("this kernel refuses programs at LSM hooks, though BPF LSM is active")
+    return "forbidden calls get EPERM; unix peers, ptrace and passed descriptors are judged by their tags"
 
 
 def _inside(instance: Instance) -> str:
@@ -140,8 +139,7 @@ def examine(instance: Instance) -> list[Finding]:
         _check("programs", lambda: _loads(instance)),
         _check("attached", lambda: _attached(instance), fatal=False),
         *([_check("tagged processes", lambda: _inside(instance), fatal=False)] if instance.pins.exists() else []),
-        _check("forbidden calls", _forbidden_calls, fatal=False),
-        _check("second tier (LSM)", _without_lsm, fatal=False),
+        _check("BPF LSM", lambda: _tier(instance), fatal=False),
     ]
 
 

@@ -70,6 +70,7 @@ def gather(instance: Instance) -> dict[str, Any]:
         tagged = [task.tgid for task in tasks.everything(maps)]
         found: dict[str, Any] = {
             "instance": instance.name,
+            "tier": "BPF LSM" if loader.offers_lsm(instance) else "cgroup hooks",
             "hooks": _hooks(instance),
             "policy": _policy(instance, maps),
             "tagged_processes": len(tagged),
@@ -125,11 +126,13 @@ def command(instance: Instance, as_json: bool) -> None:
 
 def _text(found: dict[str, Any]) -> str:
     hooks = found["hooks"]
-    attached = sum(1 for hook in hooks if not hook["problem"])
+    attached = sum(1 for hook in hooks if hook["program"] and not hook["problem"])
+    wanted = sum(1 for hook in hooks if hook["program"] or hook["problem"])
     policy = found["policy"]
     lines = [
         f"instance    {found['instance']}",
-        f"enforcing   {attached} of {len(hooks)} hooks attached, {found['tagged_processes']} processes tagged",
+        f"enforcing   {attached} of {wanted} hooks attached, {found['tagged_processes']} processes tagged",
+        f"tier        {found['tier']}",
         *_outside_lines(found["outside_promise"]),
         paragraph(f"policy      version {policy['version']}, classes {_classes(policy)}", 12),
         f"            maps read back: {policy.get('map_digest', '')[:16] or '-'}",
