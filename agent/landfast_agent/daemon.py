@@ -1,7 +1,6 @@
 """The daemon: keeps the kernel's policy current and takes its records away. What is enforced does not depend on it."""
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, image, loader, memory, watch
+from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, watch
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
@@ -26,7 +25,7 @@ from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.guard import Guard
 from landfast_agent.instance import Instance
-from landfast_agent.link import Link, applied
+from landfast_agent.link import Link
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
@@ -34,6 +33,7 @@ from landfast_agent.processes import Processes
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
+from landfast_agent.tamper import TamperWatch
 
 if TYPE_CHECKING:
     from landfast.policy.model import Policy
@@ -43,24 +43,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _TICK_S = 1.0
-_VERIFY_S = 5.0  # at least this long between two dumps of the maps
-_VERIFY_SHARE = 200  # and this many times as long as a dump takes
 _MINUTE_S = 60.0
 _DELIVERY_S, _FORCED_S = 10.0, 2.0  # for the event that enforcement ends, without and with --force
-
-
-def _lock(instance: Instance) -> int:
-    """Holds the instance for this process. Raises Refused when another daemon runs."""
-    instance.run.mkdir(parents=True, exist_ok=True, mode=0o755)
-    fd = os.open(instance.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(fd)
-        raise Refused(
-            f"the agent of instance {instance.name} runs already: stop it first, or use another --instance"
-        ) from error
-    return fd
 
 
 class Daemon:
@@ -72,12 +56,10 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._acts = watch.Acts()
         self._act_now, self._reload_now = asyncio.Event(), asyncio.Event()
-        self._problem = ""  # with the maps
-        self._unloading = False
         self._changing = asyncio.Lock()  # one change of policy at a time
         self._enrolment = enrol.read(instance.state)
         _refuse_both(self._enrolment, policy)
-        self._lock_fd = _lock(instance)
+        self._lock_fd = lock.hold(instance)
         instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = PolicyStore(instance.state / "policies")
         self._wanted = self._read_file(store.newest()) if policy else None  # a bad file loads nothing
@@ -103,6 +85,9 @@ class Daemon:
         self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
         self._clock = clock
         self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
+        self._tamper = TamperWatch(
+            instance, self._enforcer, self._link, self._changing, notify=self._notify, report=self._report
+        )
         self._uplink: Uplink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -130,7 +115,7 @@ class Daemon:
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
         async with asyncio.TaskGroup() as tasks:
-            works = [self._follow_addresses, self._act, self._reload, self._tick]
+            works = [self._follow_addresses, self._act, self._reload, self._tick, self._tamper.run]
             running = [tasks.create_task(_persist(work)) for work in works]
             running += [tasks.create_task(self._uplink.run())] if self._uplink else []
             await self._stopping.wait()
@@ -226,8 +211,7 @@ class Daemon:
                 addresses.synchronise(self._maps)
 
     async def _tick(self) -> None:
-        verify_at = time.monotonic()
-        minute_at = verify_at + _TICK_S
+        minute_at = time.monotonic() + _TICK_S
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
@@ -235,39 +219,12 @@ class Daemon:
                 self._notify(NoticeKind.NOTICE_KIND_CLOCK_STEPPED, "the clock was set: expiries are computed anew", {})
                 async with self._changing:
                     await asyncio.to_thread(self._enforcer.reinstall)
-            if now >= verify_at:
-                async with self._changing:
-                    await asyncio.to_thread(self._verify)
-                verify_at = now + max(_VERIFY_S, _VERIFY_SHARE * (time.monotonic() - now))
             if now >= minute_at:
                 minute_at = now + _MINUTE_S
                 self._clock.keep()
                 self._enforcer.tagger.sweep()
                 await asyncio.to_thread(self._guard.settle)
                 memory.give_back()
-
-    def _verify(self) -> None:
-        """Compares hooks and maps with what is due; what was altered is reported, and put right."""
-        if self._unloading:
-            return
-        self._attach_missing()
-        if self._enforcer.active is None:
-            return
-        try:
-            self._enforcer.verify()
-            self._problem = ""
-        except Refused as error:
-            self._problem = str(error)
-            self._notify(NoticeKind.NOTICE_KIND_MAPS_ALTERED, str(error), {})
-            self._report(self._link.altered(str(error)))
-            self._report(applied(self._enforcer.reinstall()))
-
-    def _attach_missing(self) -> None:
-        problems = [f"{state.hook.title} {state.problem}" for state in loader.inspect(self._instance) if state.problem]
-        if problems:
-            text = f"hooks were altered, and are attached anew: {'; '.join(problems)}"
-            self._notify(NoticeKind.NOTICE_KIND_HOOKS_ALTERED, text, {"hooks": "; ".join(problems)})
-            loader.load(image.obtain(self._instance.images), self._instance, self._config.ring_bytes)
 
     def _report(self, state: "PolicyState") -> None:
         """From any thread."""
@@ -287,7 +244,7 @@ class Daemon:
     async def _status(self, _request: Answer, _peer: Peer) -> Answer:
         spool, recorder = self._spool.statistics(), self._recorder.state()
         uplink = self._uplink.state() if self._uplink else None
-        problems = [self._problem, recorder.problem]
+        problems = [*self._tamper.problems, recorder.problem]
         problems += [f"controller: {uplink.problem}", uplink.refused] if uplink and not uplink.connected else []
         return {
             "pid": os.getpid(),
@@ -307,11 +264,13 @@ class Daemon:
         if not loader.is_loaded(self._instance):
             raise Refused("not every hook is attached: see `landfast-agent status`; the command was not started")
         tagged = self._enforcer.tag_caller(peer.pid, _strings(request["classes"]), peer.uid)
+        self._tamper.remember(tagged)
         return {"raw_sockets": [descriptor for _, descriptor in tagged.raw_sockets]}
 
     async def _tag(self, request: Answer, peer: Peer) -> Answer:
         pid, classes = int(request["pid"]), _strings(request["classes"])
         tagged = await asyncio.to_thread(self._enforcer.tag_tree, pid, classes, peer.uid)
+        self._tamper.remember(tagged)
         return {
             "processes": [task.tgid for task in tagged.processes],
             "sockets": tagged.sockets,
@@ -327,8 +286,8 @@ class Daemon:
         except Unavailable as error:
             self._notify(NoticeKind.NOTICE_KIND_UNLOAD_REFUSED, f"enforcement goes on: {error}", fields)
             raise
-        async with self._changing:  # no hook is put back once we have said yes
-            self._unloading = True
+        async with self._changing:  # nothing is put back once we have said yes
+            self._tamper.end()
         asyncio.get_running_loop().call_later(0.1, self._stopping.set)
         return {}
 

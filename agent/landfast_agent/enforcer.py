@@ -60,6 +60,7 @@ class Enforcer:
         self._lockout, self._guard, self._notify = lockout, guard, notify
         self.tagger = Tagger(maps, lockout, guard)
         self.active: Active | None = None
+        self._words: dict[str, int] = {}
 
     # policy
 
@@ -98,6 +99,7 @@ class Enforcer:
             self._guard.attach()
         loaded = slots.install(self.maps, tables, self.clock)
         self.active = wanted
+        self._words = {"generation": loaded.generation, "selecting": int(bool(tables.glob_tags))}
         self.clock.keep()
         digest = loaded.digest.hex()
         self._notify(
@@ -128,6 +130,12 @@ class Enforcer:
         if not loaded.deadlines_true:
             raise Refused(f"the expiry deadlines of policy {loaded.version} do not agree with the clock")
         return loaded
+
+    def words(self) -> dict[str, int]:
+        """What the control block must say: the policy in force, and that somebody is tagged once anybody was."""
+        ever = self._words.get("tagged") or self.maps.control.get("tagged")
+        self._words |= {"tagged": ever} if ever else {}
+        return self._words
 
     # tags
 

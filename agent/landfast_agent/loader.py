@@ -161,7 +161,7 @@ def _attach(hook: Hook, prog_fd: int) -> int:
         os.close(cgroup_fd)
 
 
-def _replace_pin(link_fd: int, path: Path) -> None:
+def replace_pin(link_fd: int, path: Path) -> None:
     """Pins under a new name and renames over the old pin: at no time is there none."""
     fresh = path.with_name(path.name + "-new")
     with suppress(FileNotFoundError):
@@ -182,7 +182,7 @@ def _attach_or_update(hook: Hook, prog_fd: int, path: Path) -> None:
             os.close(link)
     link = _attach(hook, prog_fd)
     try:
-        _replace_pin(link, path)
+        replace_pin(link, path)
     finally:
         os.close(link)
 
@@ -196,7 +196,7 @@ def _put(hook: Hook, prog_fd: int | None, instance: Instance) -> None:
         return
     if not hook.on_demand or link.exists():
         _attach_or_update(hook, prog_fd, link)
-    _replace_pin(prog_fd, pin)
+    replace_pin(prog_fd, pin)
 
 
 def _pin(instance: Instance, kind: str, hook: Hook) -> Path:

@@ -1,7 +1,7 @@
 """Tags of thread groups, as the kernel holds them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -64,6 +64,26 @@ def everything(maps: Maps) -> Iterator[Task]:
             yield _task(key, value)
 
 
+def tags_of_all(maps: Maps) -> dict[int, int]:
+    """Tags by thread group."""
+    found: dict[int, int] = {}
+    for task in everything(maps):
+        found[task.tgid] = found.get(task.tgid, 0) | task.tags
+    return found
+
+
+def show(maps: Maps, tgid: int) -> None:
+    """Lets the filter, which spares untagged processes a search, know of a thread group."""
+    libbpf.map_update(maps.fd("maybe_tagged"), _key(tgid % _FILTER), (1).to_bytes(4, "little"))
+
+
+def hidden(maps: Maps, tgids: Iterable[int]) -> list[int]:
+    """Those whom the filter does not know, which makes the kernel take them for untagged."""
+    entries = libbpf.map_lookup_batch(maps.fd("maybe_tagged"), 4, 4, _FILTER)
+    known = {int.from_bytes(key, "little") for key, value in entries if any(value)}
+    return [tgid for tgid in tgids if tgid % _FILTER not in known]
+
+
 def add_tags(  # noqa: PLR0917  # an entry of the map
     maps: Maps, tgid: int, tags: int, cgroup_id: int = 0, hunt: int = 0, namespace: int = 0
 ) -> Task:
@@ -73,7 +93,7 @@ def add_tags(  # noqa: PLR0917  # an entry of the map
     The kernel may write the entry at the same moment (another cgroup's tags), hence the loop.
     """
     maps.control.set("tagged", 1)
-    libbpf.map_update(maps.fd("maybe_tagged"), _key(tgid % _FILTER), (1).to_bytes(4, "little"))
+    show(maps, tgid)
     for _ in range(100):
         old = get(maps, tgid)
         if old and old.tags & tags == tags and old.hunt == (hunt or old.hunt):

@@ -44,3 +44,17 @@ def _exists(kind: str, number: int) -> bool:
     if fd >= 0:
         os.close(fd)
     return bool(fd >= 0)
+
+
+def identity(pin: Path) -> int:
+    """The number of the object under a pin."""
+    return _id(pin)
+
+
+def detach(pin: Path) -> None:
+    """Detaches a pinned link from its hook: the pin stays."""
+    fd = _libbpf().bpf_obj_get(os.fsencode(pin))
+    failed = _libbpf().bpf_link_detach(fd)
+    os.close(fd)
+    if failed:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(pin))

@@ -2,7 +2,7 @@
 
 import click
 
-from landfast_agent import loader
+from landfast_agent import loader, lock
 from landfast_agent.control import ask
 from landfast_agent.errors import BadInput, Refused, Unavailable
 from landfast_agent.instance import Instance
@@ -28,9 +28,21 @@ def command(instance: Instance, reason: str, force: bool) -> None:
     if not instance.pins.exists():
         raise Refused(f"instance {instance.name} is not loaded: there is nothing to remove")
     try:
-        ask(instance, "unload", reason=reason, force=force, timeout_s=60)
+        ask(instance, "unload", reason=reason, force=force, timeout_s=20)
     except Unavailable as error:
         if not force:
             raise Unavailable(f"{error}\nor use --force: then nothing records that enforcement ended") from error
+        _require_no_daemon(instance)
     loader.unload(instance)
     click.echo(f"instance {instance.name} is unloaded: nothing is enforced on this host by it any more")
+
+
+def _require_no_daemon(instance: Instance) -> None:
+    """A daemon that hangs still holds what is loaded, and would put it back."""
+    try:
+        lock.hold(instance)
+    except Refused as error:
+        raise Refused(
+            f"the agent of instance {instance.name} runs and does not answer: end it first "
+            f"(systemctl kill -s KILL landfast-agent, or kill -9), then repeat this"
+        ) from error

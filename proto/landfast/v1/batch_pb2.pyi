@@ -46,9 +46,15 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     NOTICE_KIND_MAPS_ALTERED: _NoticeKind.ValueType  # 12
     NOTICE_KIND_CLOCK_STEPPED: _NoticeKind.ValueType  # 13
     NOTICE_KIND_HOOKS_ALTERED: _NoticeKind.ValueType  # 14
-    """Programs were detached behind the agent's back, and attached anew."""
+    """Programs or links were altered behind the agent's back, and put right."""
     NOTICE_KIND_UNLOAD_REFUSED: _NoticeKind.ValueType  # 15
     """Enforcement goes on: the UNLOADED before it could not be delivered."""
+    NOTICE_KIND_TAGS_ALTERED: _NoticeKind.ValueType  # 16
+    """A process or a cgroup had lost tags behind the agent's back, and was given them again."""
+    NOTICE_KIND_CANARY_FAILED: _NoticeKind.ValueType  # 17
+    """The canary was not refused, or its refusal was not recorded."""
+    NOTICE_KIND_CANARY_PASSED: _NoticeKind.ValueType  # 18
+    """The canary was refused, and its refusal recorded: said once after each start and each failure."""
 
 class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper): ...
 
@@ -70,9 +76,15 @@ NOTICE_KIND_CONNECTION_CUT: NoticeKind.ValueType  # 11
 NOTICE_KIND_MAPS_ALTERED: NoticeKind.ValueType  # 12
 NOTICE_KIND_CLOCK_STEPPED: NoticeKind.ValueType  # 13
 NOTICE_KIND_HOOKS_ALTERED: NoticeKind.ValueType  # 14
-"""Programs were detached behind the agent's back, and attached anew."""
+"""Programs or links were altered behind the agent's back, and put right."""
 NOTICE_KIND_UNLOAD_REFUSED: NoticeKind.ValueType  # 15
 """Enforcement goes on: the UNLOADED before it could not be delivered."""
+NOTICE_KIND_TAGS_ALTERED: NoticeKind.ValueType  # 16
+"""A process or a cgroup had lost tags behind the agent's back, and was given them again."""
+NOTICE_KIND_CANARY_FAILED: NoticeKind.ValueType  # 17
+"""The canary was not refused, or its refusal was not recorded."""
+NOTICE_KIND_CANARY_PASSED: NoticeKind.ValueType  # 18
+"""The canary was refused, and its refusal recorded: said once after each start and each failure."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from landfast import batch
-from landfast.policy import layout
 from landfast.v1.batch_pb2 import Notice, NoticeKind
-from landfast_agent import libbpf
-from landfast_agent.maps import Maps
 from tests.e2e.agent.host import POLICY, Host
 from tests.e2e.controller.deployment import Deployment
 from tests.e2e.uplink.logs import logged
@@ -150,43 +147,6 @@ def test_enforcement_goes_on_when_the_daemon_ends(fresh: Host, servers: Network,
 
 def _detach(host: Host) -> None:
     (host.instance.pins / "links" / "lf_connect4").unlink(missing_ok=True)
-
-
-def test_a_hook_that_is_missing_stops_exec(fresh: Host) -> None:
-    with fresh.start():
-
-        def refused() -> bool:
-            _detach(fresh)  # each time: the daemon looks every few seconds, and mends it
-            done = fresh.exec("true")
-            return (done.returncode, "not every hook is attached" in done.stderr) == (125, True)
-
-        eventually(refused, "exec is refused")
-
-
-def test_a_hook_that_is_detached_is_an_event_and_is_attached_anew(fresh: Host) -> None:
-    with fresh.start():
-        eventually(lambda: fresh.run("status").returncode == 0, "all is well")
-        _detach(fresh)
-        status = fresh.run("status")
-        assert (status.returncode, "hook cgroup/connect4: not attached" in status.stdout) in ((1, True), (0, False))
-        eventually(lambda: bool(fresh.notices("HOOKS_ALTERED")), "the event", 15)
-        assert "cgroup/connect4 not attached" in fresh.notices("HOOKS_ALTERED")[0]["fields"]["hooks"]
-        eventually(lambda: fresh.run("status").returncode == 0, "it is attached anew")
-        assert fresh.attempt(("tcp", OUT, 443)) == ["EPERM"]
-
-
-def test_an_altered_map_is_an_event_and_is_put_right(fresh: Host) -> None:
-    """A class is put into audit mode behind the agent's back."""
-    with fresh.start(), Maps(fresh.instance) as maps:
-        eventually(lambda: fresh.run("status").returncode == 0, "all is well")
-        approved = fresh.json("status")["policy"]["map_digest"]
-        slot = (maps.control.get("generation") % 2).to_bytes(4, "little")
-        value = libbpf.map_lookup(maps.fd("policies"), slot, layout.POLICY.size) or b""
-        at = layout.POLICY.offset("audit")
-        libbpf.map_update(maps.fd("policies"), slot, value[:at] + b"\xff" * 8 + value[at + 8 :])
-        eventually(lambda: bool(fresh.notices("MAPS_ALTERED")), "the event", 15)
-        eventually(lambda: fresh.json("status")["policy"]["map_digest"] == approved, "it is written anew")
-        assert fresh.attempt(("tcp", OUT, 443)) == ["EPERM"]
 
 
 def test_a_hook_that_is_missing_is_mended_by_a_restart(fresh: Host) -> None:
