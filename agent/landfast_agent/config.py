@@ -14,7 +14,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `ring_bytes`: kernel ring buffer, a power of two; 4 MiB hold 30,000 events. `spool_bytes`: events that wait for
     the controller. `history_bytes`: events kept for `landfast-agent events`. `command_lines`: record arguments of
-    tagged programs; they may hold secrets.
+    tagged programs; they may hold secrets. `canary_seconds`: between two proofs that refusals really happen.
     """
 
     policy: str = ""
@@ -22,6 +22,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool_bytes: int = 512 * _MIB
     history_bytes: int = 64 * _MIB
     command_lines: bool = False
+    canary_seconds: float = 60
 
 
 def read(path: Path | None) -> Config:
@@ -36,4 +37,6 @@ def read(path: Path | None) -> Config:
         raise BadInput(f"{path}: {error}: see `landfast-agent run --help` for the keys") from error
     if config.ring_bytes < 1 << 16 or config.ring_bytes & (config.ring_bytes - 1):
         raise BadInput(f"{path}: ring_bytes = {config.ring_bytes}: use a power of two of at least 65536")
+    if config.canary_seconds < 1:
+        raise BadInput(f"{path}: canary_seconds = {config.canary_seconds:g}: use at least 1")
     return config

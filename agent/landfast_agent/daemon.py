@@ -17,6 +17,7 @@ import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, watch
+from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
@@ -71,11 +72,12 @@ class Daemon:
             Limits(backlog=config.spool_bytes, history=config.history_bytes),
             standalone=self._enrolment is None,
         )
+        executions = Processes(self._maps, command_lines=config.command_lines)
         self._recorder = Recorder(
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
             counters=self._maps.counters,
-            executions=Processes(self._maps, command_lines=config.command_lines),
+            executions=executions,
             names=store,
             on_stored=self._stored,
             on_records=self._watch,
@@ -85,6 +87,7 @@ class Daemon:
         self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
         self._clock = clock
         self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
+        self._canary = Canary(self._enforcer, executions.mark_canary, self._notify)
         self._tamper = TamperWatch(
             instance, self._enforcer, self._link, self._changing, notify=self._notify, report=self._report
         )
@@ -115,7 +118,7 @@ class Daemon:
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
         async with asyncio.TaskGroup() as tasks:
-            works = [self._follow_addresses, self._act, self._reload, self._tick, self._tamper.run]
+            works = [self._follow_addresses, self._act, self._reload, self._tick, self._tamper.run, self._sing]
             running = [tasks.create_task(_persist(work)) for work in works]
             running += [tasks.create_task(self._uplink.run())] if self._uplink else []
             await self._stopping.wait()
@@ -173,6 +176,7 @@ class Daemon:
 
     def _watch(self, records: bytes) -> None:
         """In the recorder's thread."""
+        self._canary.saw(records)
         acts = watch.pick(records)
         if acts and self._loop:
             with suppress(RuntimeError):  # the loop is closed: the last rounds of a stop
@@ -226,6 +230,17 @@ class Daemon:
                 await asyncio.to_thread(self._guard.settle)
                 memory.give_back()
 
+    async def _sing(self) -> None:
+        """Sends the canary in now and then, and soon again when it fails in a new way or could not conclude."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            known = self._canary.state.problems
+            concluded = await asyncio.to_thread(self._canary.round)
+            if self._canary.state.problems not in ([], known):
+                self._tamper.hurry()
+            elif concluded:
+                await asyncio.sleep(self._config.canary_seconds - _TICK_S)
+
     def _report(self, state: "PolicyState") -> None:
         """From any thread."""
         if self._uplink and self._loop:
@@ -244,7 +259,8 @@ class Daemon:
     async def _status(self, _request: Answer, _peer: Peer) -> Answer:
         spool, recorder = self._spool.statistics(), self._recorder.state()
         uplink = self._uplink.state() if self._uplink else None
-        problems = [*self._tamper.problems, recorder.problem]
+        canary = self._canary.state
+        problems = [*self._tamper.problems, recorder.problem, *(f"canary: {each}" for each in canary.problems)]
         problems += [f"controller: {uplink.problem}", uplink.refused] if uplink and not uplink.connected else []
         return {
             "pid": os.getpid(),
@@ -256,6 +272,11 @@ class Daemon:
                 "bytes": spool.backlog_bytes + spool.history_bytes,
             },
             "recorder": asdict(recorder),
+            "canary": {
+                "passed_seconds_ago": time.monotonic() - canary.passed_at if canary.passed_at else None,
+                "refusals": canary.refusals,
+                "spared": canary.spared,
+            },
             "uplink": asdict(uplink) if uplink else None,
             "problems": [problem for problem in problems if problem],
         }

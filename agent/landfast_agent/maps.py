@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from landfast_agent.instance import Instance
 from landfast_agent.layout import CONTROL
 
 _COUNTER_VALUE = 8
+_PER_STAGE, _CANARY = 8, 7  # LF_COUNTERS, LF_C_CANARY
 
 
 class Control:
@@ -68,6 +70,16 @@ class Maps:
             raw = libbpf.map_lookup(fd, index.to_bytes(4, "little"), _COUNTER_VALUE * cpus) or b""
             totals.append(sum(memoryview(raw).cast("Q")))
         return totals
+
+    def count_canary(self, decisions: Mapping[int, int]) -> None:
+        """Adds the canary's decisions, by stage, to a counter of their own, which only the daemon writes."""
+        fd, cpus = self.fd("counters"), libbpf.possible_cpus()
+        for stage, number in decisions.items():
+            key = (stage * _PER_STAGE + _CANARY).to_bytes(4, "little")
+            raw = bytearray(libbpf.map_lookup(fd, key, _COUNTER_VALUE * cpus) or bytes(_COUNTER_VALUE * cpus))
+            values = memoryview(raw).cast("Q")
+            values[0] += number
+            libbpf.map_update(fd, key, bytes(raw))
 
     def close(self) -> None:
         for fd in self._fds.values():

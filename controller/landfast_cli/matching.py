@@ -16,10 +16,14 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Filter:
-    """Classes and a key of VERDICTS. With either, only decisions are shown: no notices, no control actions."""
+    """Classes and a key of VERDICTS. With either, only decisions are shown: no notices, no control actions.
+
+    What canaries were refused is shown only if `canary`.
+    """
 
     classes: frozenset[str]
     verdict: str | None
+    canary: bool = False
 
     @property
     def everything(self) -> bool:
@@ -29,6 +33,8 @@ class Filter:
         """What is shown of a batch, with sequence numbers."""
         mask = sum(1 << bit for bit, name in view.message.classes.items() if bit < 64 and name in self.classes)
         for sequence, item in view:
+            if view.is_canary(item) and not self.canary:
+                continue
             if self.everything or (isinstance(item, Event) and self._matches(item, mask)):
                 yield sequence, item
 

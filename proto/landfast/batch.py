@@ -110,6 +110,11 @@ class BatchView:
         """The execution that made the event; None when nothing is known of it."""
         return self._processes.get((item.tgid, item.image))
 
+    def is_canary(self, item: Event | Notice) -> bool:
+        """Whether the agent's own canary made the event: a proof that refusals happen, not somebody's attempt."""
+        process = self.process(item) if isinstance(item, Event) else None
+        return process is not None and process.canary
+
     def rule(self, item: Event) -> str:
         """Text of the rule that decided; empty when there is none, or more than one."""
         return self._rules.get((item.version, item.rule), "")

@@ -151,6 +151,7 @@ def _event_document(view: BatchView, item: Event) -> dict[str, Any]:
         "socket_type": name(SocketKind, item.type),
         "socket": item.cookie,
         "interface": item.ifindex,
+        "canary": view.is_canary(item),
         "process": _process_document(view.process(item), item),
     }
 

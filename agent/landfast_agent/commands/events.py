@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import click
 
@@ -27,21 +28,30 @@ def _new(instance: Instance, after: int) -> Iterator[Found]:
         yield from ((view, sequence, item) for sequence, item in view if sequence > after)
 
 
-def _tail(instance: Instance, count: int, only_denied: bool) -> list[Found]:
+@dataclass(frozen=True)
+class _Filter:
+    """What is wanted."""
+
+    denied: bool
+    canary: bool
+
+    def __call__(self, found: Found) -> bool:
+        view, _, item = found
+        if view.is_canary(item) and not self.canary:
+            return False
+        denied = isinstance(item, Event) and item.verdict in (Verdict.DENY, Verdict.WOULD_DENY)
+        return denied or not self.denied
+
+
+def _tail(instance: Instance, count: int, wanted: _Filter) -> list[Found]:
     """The last `count` events that are wanted (0: all), reading no further back than it takes."""
     top = last_sequence(instance.state / "spool.sqlite")
     window = count or top
     while True:
-        found = [each for each in _new(instance, max(top - window, 0)) if _wanted(each, only_denied)]
+        found = [each for each in _new(instance, max(top - window, 0)) if wanted(each)]
         if len(found) >= count > 0 or window >= top:
             return found[-count:] if count else found
         window *= 4
-
-
-def _wanted(found: Found, only_denied: bool) -> bool:
-    item = found[2]
-    denied = isinstance(item, Event) and item.verdict in (Verdict.DENY, Verdict.WOULD_DENY)
-    return denied or not only_denied
 
 
 class _Printer:
@@ -73,9 +83,10 @@ class _Printer:
     help="Begin with the last N events; 0: all.",
 )
 @click.option("--denied", is_flag=True, help="Only what was denied, or would have been.")
+@click.option("--canary", is_flag=True, help="Also what the agent's own canary was refused.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_obj
-def command(instance: Instance, follow: bool, last: int, denied: bool, as_json: bool) -> None:
+def command(instance: Instance, *, follow: bool, last: int, denied: bool, canary: bool, as_json: bool) -> None:
     """Shows events of this host in order, from its own spool. Works without the daemon and without the controller.
 
     \b
@@ -85,12 +96,13 @@ def command(instance: Instance, follow: bool, last: int, denied: bool, as_json: 
     """
     require_root()
     printer, newest = _Printer(as_json), last_sequence(instance.state / "spool.sqlite")
-    for found in _tail(instance, last, denied):
+    wanted = _Filter(denied, canary)
+    for found in _tail(instance, last, wanted):
         printer.print(found)
         newest = max(newest, found[1])
     while follow:
         time.sleep(_POLL_S)
         for found in _new(instance, newest):
             newest = found[1]
-            if _wanted(found, denied):
+            if wanted(found):
                 printer.print(found)

@@ -18,7 +18,7 @@ from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
 from landfast_agent.words import duration, paragraph, require_root, size, table
 
-_COUNTERS = ("decided", "allowed", "denied", "would_deny", "cached", "submitted", "lost")
+_COUNTERS = ("decided", "allowed", "denied", "would_deny", "cached", "submitted", "lost", "canary")
 _PER_STAGE = 8  # LF_COUNTERS
 _FAILURES = (
     "task_map",
@@ -55,7 +55,13 @@ def _counters(maps: Maps) -> dict[str, dict[str, int]]:
     raw = maps.counters()
     stages = {stage.name.lower(): dict(zip(_COUNTERS, raw[stage * _PER_STAGE :], strict=False)) for stage in Stage}
     failures = dict(zip(_FAILURES, raw[len(Stage) * _PER_STAGE :], strict=False))
-    return stages | {"failures": failures}
+    return {name: _without_canary(counts) for name, counts in stages.items()} | {"failures": failures}
+
+
+def _without_canary(counts: dict[str, int]) -> dict[str, int]:
+    """What the canary was refused is a proof, and no statistics."""
+    own = counts["canary"]
+    return {name: count - own * (name in ("decided", "denied", "submitted")) for name, count in counts.items()}
 
 
 def _outside(tgids: list[int]) -> dict[str, Any]:
@@ -166,8 +172,17 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
     return [
         f"daemon      pid {daemon['pid']}, up {up}, {resident} resident",
         f"spool       {spool['last_sequence']} events recorded, {spool['waiting']} waiting, {size(spool['bytes'])}",
+        f"canary      {_canary(daemon['canary'])}",
         f"controller  {link}",
     ]
+
+
+def _canary(canary: dict[str, Any]) -> str:
+    passed = canary["passed_seconds_ago"]
+    if passed is None:
+        return "has not been refused yet"
+    spared = f"; nothing is forbidden to {', '.join(canary['spared'])}" if canary["spared"] else ""
+    return f"{canary['refusals']} attempts refused and recorded, {duration(passed)} ago{spared}"
 
 
 def _stage_table(counters: dict[str, dict[str, int]]) -> str:

@@ -38,9 +38,17 @@ Examples:
 @click.option("--class", "classes", multiple=True, metavar="CLASS", help="Only events of this class. Repeatable.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only events of this host. Repeatable.")
 @click.option("--verdict", type=click.Choice(("denied", "allowed")), help="Only these decisions.")
+@click.option("--canary", is_flag=True, help="Also what the hosts' own canaries were refused.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="[default: text]")
 def follow(
-    *, start: str | None, follow: bool, classes: tuple[str, ...], hosts: tuple[str, ...], verdict: str | None, form: str
+    *,
+    start: str | None,
+    follow: bool,
+    classes: tuple[str, ...],
+    hosts: tuple[str, ...],
+    verdict: str | None,
+    canary: bool,
+    form: str,
 ) -> None:
     """Print events as they come, from now on or from where --from says.
 
@@ -56,7 +64,7 @@ def follow(
     request.classes.extend(classes)
     if verdict:
         request.verdicts = request.Verdicts.Value(f"VERDICTS_{verdict.upper()}")
-    _print(request, Filter(frozenset(classes), verdict), form)
+    _print(request, Filter(frozenset(classes), verdict, canary), form)
 
 
 def _print(request: "SubscribeRequest", wanted: "Filter", form: str) -> None:

@@ -246,6 +246,7 @@ class Process(_message.Message):
     CGROUP_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     CONTAINER_FIELD_NUMBER: _builtins.int
+    CANARY_FIELD_NUMBER: _builtins.int
     tgid: _builtins.int
     image: _builtins.int
     parent: _builtins.int
@@ -259,6 +260,8 @@ class Process(_message.Message):
     """Path below the cgroup v2 root."""
     unit: _builtins.str
     container: _builtins.str
+    canary: _builtins.bool
+    """The agent's own canary, which tries what is forbidden to prove that it is refused: views leave it out."""
     def __init__(
         self,
         *,
@@ -273,10 +276,11 @@ class Process(_message.Message):
         cgroup: _builtins.str = ...,
         unit: _builtins.str = ...,
         container: _builtins.str = ...,
+        canary: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cgroup", b"cgroup", "comm", b"comm", "command_line", b"command_line", "container", b"container", "executable", b"executable", "image", b"image", "parent", b"parent", "tgid", b"tgid", "uid", b"uid", "unit", b"unit", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canary", b"canary", "cgroup", b"cgroup", "comm", b"comm", "command_line", b"command_line", "container", b"container", "executable", b"executable", "image", b"image", "parent", b"parent", "tgid", b"tgid", "uid", b"uid", "unit", b"unit", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
