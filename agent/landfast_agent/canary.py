@@ -12,7 +12,7 @@ like any other. See `canary_probe` for why it cannot reach anybody.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,7 +23,7 @@ from landfast.event import Event
 from landfast.policy.model import DataClass, Mode
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Protocol, Stage, Verdict
-from landfast_agent import addresses
+from landfast_agent import addresses, tasks
 from landfast_agent.canary_driver import Driver, Told
 from landfast_agent.enforcer import Active, Enforcer, Notify
 from landfast_agent.errors import AgentError, Unavailable
@@ -69,10 +69,10 @@ class CanaryState:
 
 
 class Canary:
-    """`mark` is told (thread group, execution) of each canary before it does anything."""
+    """Sends canaries in, one for each class. `notify` records what came of it as an event."""
 
-    def __init__(self, enforcer: Enforcer, mark: Callable[[int, int], None], notify: Notify) -> None:
-        self._enforcer, self._mark, self._notify = enforcer, mark, notify
+    def __init__(self, enforcer: Enforcer, notify: Notify) -> None:
+        self._enforcer, self._notify = enforcer, notify
         self._arrived = threading.Condition()
         self._watched, self._records = 0, list[Event]()
         self.state = CanaryState()
@@ -136,7 +136,7 @@ class Canary:
         task = self._enforcer.tagger.tag_process(pid, mask, Tagged())
         if task is None:
             raise Unavailable("the canary ended while it was tagged: see the kernel log")
-        self._mark(pid, task.image)
+        tasks.mark_canary(self._enforcer.maps, task)
 
     def _unrecorded(self, attempts: list[Attempt], mask: int, version: int) -> list[Attempt]:
         """Those whose refusal the kernel has not told within `_EVENTS_S`."""

@@ -72,12 +72,11 @@ class Daemon:
             Limits(backlog=config.spool_bytes, history=config.history_bytes),
             standalone=self._enrolment is None,
         )
-        executions = Processes(self._maps, command_lines=config.command_lines)
         self._recorder = Recorder(
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
             counters=self._maps.counters,
-            executions=executions,
+            executions=Processes(self._maps, command_lines=config.command_lines),
             names=store,
             on_stored=self._stored,
             on_records=self._watch,
@@ -87,7 +86,7 @@ class Daemon:
         self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
         self._clock = clock
         self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
-        self._canary = Canary(self._enforcer, executions.mark_canary, self._notify)
+        self._canary = Canary(self._enforcer, self._notify)
         self._tamper = TamperWatch(
             instance, self._enforcer, self._link, self._changing, notify=self._notify, report=self._report
         )

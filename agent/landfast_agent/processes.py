@@ -6,7 +6,7 @@ it is over there is what the kernel kept of it in the map `images`.
 """
 
 import os
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +41,6 @@ class Processes:
         self._maps, self._command_lines = maps, command_lines
         self._known: OrderedDict[tuple[int, int], Process] = OrderedDict()
         self._cgroups, self._users = CgroupNames(), Users()
-        self._canaries: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
-
-    def mark_canary(self, tgid: int, image: int) -> None:
-        """This execution is the agent's own canary: its events say so. For any thread, before it does anything."""
-        self._canaries.append((tgid, image))
 
     def describe(self, event: Event) -> Process:
         """The execution that made the event. An untagged process (image 0) is looked up each time."""
@@ -78,7 +73,7 @@ class Processes:
             cgroup=_text(cgroup),
             unit=_text(unit_of(cgroup)),
             container=container_of(cgroup),
-            canary=(event.tgid, event.image) in self._canaries,
+            canary=tasks.is_canary(self._maps, event.image),
         )
 
     def _living(self, event: Event) -> _Facts | None:

@@ -31,6 +31,7 @@ MEMORY = 128 << 20  # bytes
 CONFIG = """\
 policy = "{}"
 history_bytes = 68719476736  # nothing is given up before it is counted
+canary_seconds = 3600  # once: what is lost of it would be nobody's
 """
 
 
@@ -99,6 +100,7 @@ def test_every_refusal_is_delivered_or_counted(
     config = tmp_path / "agent.toml"
     config.write_text(CONFIG.format(fresh.policy))
     with fresh.start("--config", config), Sniffer(network.router, "enclave") as sniffer:
+        eventually(lambda: bool(fresh.notices("CANARY_PASSED")), "the canary was refused", 30)
         agent = fresh.json("status")["daemon"]["pid"]
         with Memory(agent) as memory:
             refused = flood(fresh, build(tmp_path), agent)
@@ -107,9 +109,10 @@ def test_every_refusal_is_delivered_or_counted(
         assert fresh.attempt(("tcp", OUT, 443)) == ["EPERM"]
     counters = maps_rows(fresh)
     stages, lost = delivered(fresh)
+    canary = counters[Stage.CONNECT][7]
     assert all(row[DECIDED] == row[SUBMITTED] + row[LOST] for row in counters.values())
     assert all(stages[stage] == row[SUBMITTED] for stage, row in counters.items())
-    assert refused + 1 == stages[Stage.CONNECT] + lost
+    assert refused + 1 + canary == stages[Stage.CONNECT] + lost
     assert lost == counters[Stage.CONNECT][LOST] > 0
     with capsys.disabled():
         rate, share, kept = refused / DURATION, lost / refused, stages[Stage.CONNECT]

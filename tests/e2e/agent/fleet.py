@@ -84,8 +84,9 @@ class Fleet:
         return daemon["recorder"]["waiting"] == daemon["spool"]["waiting"] == 0
 
     async def events(self) -> list[Event | Notice]:
-        """The host's events in the controller's log, proved to be without a gap."""
-        return [item for data in await logged(self.deployment, _NAME) for _, item in batch.decode(data)]
+        """The host's events in the controller's log, proved to be without a gap. Without its canary's."""
+        views = [batch.decode(data) for data in await logged(self.deployment, _NAME)]
+        return [item for view in views for _, item in view if not view.is_canary(item)]
 
     async def actions(self) -> list[ControlAction]:
         """What else is in the log."""
