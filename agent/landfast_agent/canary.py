@@ -28,7 +28,6 @@ from landfast_agent.canary_driver import Driver, Told
 from landfast_agent.enforcer import Active, Enforcer, Notify
 from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.forbidden import Destination, destinations
-from landfast_agent.tagger import Tagged
 
 _EVENTS_S = 10.0  # that a record may take to be read
 _WAYS = {Protocol.TCP: ("connect",), Protocol.UDP: ("sendto", "send")}
@@ -133,7 +132,7 @@ class Canary:
             self._enforcer.maps.count_canary(Counter(each.stage for each in self._records))
 
     def _tag(self, pid: int, mask: int) -> None:
-        task = self._enforcer.tagger.tag_process(pid, mask, Tagged())
+        task = self._enforcer.tagger.tag_canary(pid, mask)
         if task is None:
             raise Unavailable("the canary ended while it was tagged: see the kernel log")
         tasks.mark_canary(self._enforcer.maps, task)

@@ -64,6 +64,7 @@ class Daemon:
         instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = PolicyStore(instance.state / "policies")
         self._wanted = self._read_file(store.newest()) if policy else None  # a bad file loads nothing
+        altered = _altered_meanwhile(instance)
         self._load()
         self._maps = Maps(instance)
         self._spool = Spool(
@@ -88,8 +89,11 @@ class Daemon:
         self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
         self._canary = Canary(self._enforcer, self._notify)
         self._tamper = TamperWatch(
-            instance, self._enforcer, self._link, self._changing, notify=self._notify, report=self._report
+            instance, self._enforcer, self._guard, self._link, self._changing, notify=self._notify, report=self._report
         )
+        if altered:
+            text = f"altered while the agent was away, and put right: {altered}"
+            self._notify(NoticeKind.NOTICE_KIND_HOOKS_ALTERED, text, {"what": altered})
         self._uplink: Uplink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -331,6 +335,12 @@ def _refuse_both(enrolment: "enrol.Enrolment | None", policy: Path | None) -> No
         raise Refused(
             f"this host is enrolled at {enrolment.controller}: its policy comes from there; leave out --policy {policy}"
         )
+
+
+def _altered_meanwhile(instance: Instance) -> str:
+    """What somebody has done to hooks and programs since the agent before us has loaded them; empty when nothing."""
+    loaded = image.cached(instance.images, loader.loaded_key(instance))
+    return "; ".join(loader.alterations(loaded, instance)) if loaded else ""
 
 
 def _strings(value: object) -> list[str]:

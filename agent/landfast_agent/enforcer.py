@@ -69,9 +69,19 @@ class Enforcer:
         found = self.store.newest()
         if found is None:
             return None
-        loaded = self._activate(*_prepare(found[1]))
+        wanted, tables = _prepare(found[1])
+        self._compare(wanted)
+        loaded = self._activate(wanted, tables)
         self.adopted({task.tgid for task in tasks.everything(self.maps)})  # whom the kernel has tagged meanwhile
         return loaded
+
+    def _compare(self, wanted: Active) -> None:
+        """Tells of maps that somebody has altered since the agent before us has written them."""
+        held = slots.dump(self.maps, self.clock)
+        same = held is not None and held.policy_digest == canonical.digest(wanted.data)
+        if held and same and held.digest != wanted.map_digest:
+            text = f"the maps of policy {held.version} were altered while the agent was away, and are written anew"
+            self._notify(NoticeKind.NOTICE_KIND_MAPS_ALTERED, text, {"what": f"digest {held.digest.hex()}"})
 
     def apply(self, data: bytes) -> Loaded:
         """Stores and enforces a newer policy. Raises RejectedError, with the old one in force, when it cannot be."""

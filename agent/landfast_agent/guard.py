@@ -2,10 +2,14 @@
 calls. Attached only while somebody is tagged or could be: every call of the host pays for it.
 """
 
+import os
 import threading
 import time
+from collections.abc import Iterator
 
-from landfast_agent import loader, tasks
+from landfast.v1.batch_pb2 import NoticeKind
+from landfast_agent import libbpf, loader, tasks
+from landfast_agent.difference import Difference
 from landfast_agent.hooks import GUARD, LSM_HOOKS, LSM_SPLICE, Hook
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
@@ -24,6 +28,7 @@ class Guard:
         self._maps, self._instance = maps, instance
         self._lock = threading.Lock()
         self._wanted_at = 0.0
+        self._held: dict[Hook, int] = {}  # descriptors of links, so that removing a pin ends nothing
 
     def attach(self) -> None:
         """To be called before anybody is tagged. Raises KernelError when the kernel does not let us."""
@@ -57,6 +62,34 @@ class Guard:
             self._maps.control.set(flag, 0)
             for hook in hooks:
                 loader.detach(hook, self._instance)
+                self._let_go(hook)
+
+    def differences(self) -> Iterator[Difference]:
+        """Links that are not where they must be. Holds those that are, from the first look on."""
+        with self._lock:
+            for hooks, flag in ((_LSM, "lsm"), ((GUARD,), "guarded")):
+                if self._maps.control.get(flag):
+                    yield from filter(None, map(self._difference, hooks))
+
+    def _difference(self, hook: Hook) -> Difference | None:
+        found = loader.inspect_hook(hook, self._instance)
+        if found.absence == loader.NOT_OFFERED:
+            return None
+        if found.problem or not found.prog_id:
+            what = f"{hook.title} {found.problem or 'is not attached'}"
+            return Difference(NoticeKind.NOTICE_KIND_HOOKS_ALTERED, what, lambda: self._attach_anew(hook))
+        if hook not in self._held:
+            self._held[hook] = libbpf.obj_get(self._instance.pins / "links" / hook.program)
+        return None
+
+    def _attach_anew(self, hook: Hook) -> None:
+        with self._lock:
+            loader.attach(hook, self._instance)
+            self._let_go(hook)
+
+    def _let_go(self, hook: Hook) -> None:
+        if hook in self._held:
+            os.close(self._held.pop(hook))
 
     def _is_needed(self) -> bool:
         return bool(self._maps.control.get("selecting")) or any(True for _ in tasks.everything(self._maps))

@@ -14,8 +14,8 @@ from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import cgroups, libbpf, loader
 from landfast_agent.difference import Difference
 from landfast_agent.errors import KernelError
-from landfast_agent.instance import Instance
 from landfast_agent.hooks import HOOKS, Hook
+from landfast_agent.instance import Instance
 
 _IDENTITY: dict[str, Callable[[int], int]] = {
     "maps": lambda fd: libbpf.map_info(fd).id,

@@ -93,6 +93,12 @@ def _parse(key: str, text: str) -> Image:
     return Image(key, tuple(MapSpec(**m) for m in data["maps"]), programs)
 
 
+def cached(cache: Path, key: str) -> Image | None:
+    """The image `key`, which an earlier version may have made; None when the directory `cache` has not got it."""
+    path = cache / f"{key}.json"
+    return _parse(key, path.read_text()) if key and path.exists() else None
+
+
 def obtain(cache: Path) -> Image:
     """The image for this source and kernel, from the directory `cache` if it is there, else compiled and put there."""
     source = source_directory()

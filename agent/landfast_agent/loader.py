@@ -6,7 +6,9 @@ old one is let go, and the programs bear running twice.
 """
 
 import errno
+import hashlib
 import os
+import shutil
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +23,7 @@ from landfast_agent.instance import Instance
 from landfast_agent.layout import CONTROL, LAYOUT_VERSION
 
 LICENCE = "Dual BSD/GPL"
+NOT_OFFERED = "not offered by this kernel"
 
 
 _SK_STORAGE, _ARRAY_OF_MAPS = 24, 12
@@ -227,15 +230,50 @@ def detach(hook: Hook, instance: Instance) -> None:
 
 
 def _marker(instance: Instance) -> Path:
-    """A directory with one empty directory, named by the image that is loaded: the bpf file system keeps no files."""
+    """A directory with a directory named by the image that is loaded, with one for each program that this kernel took.
+
+    The bpf file system keeps no files.
+    """
     return instance.pins / "image"
 
 
 def _unmark(instance: Instance) -> None:
     if _marker(instance).is_dir():
-        for name in _marker(instance).iterdir():
-            name.rmdir()
-        _marker(instance).rmdir()
+        shutil.rmtree(_marker(instance))
+
+
+def loaded_key(instance: Instance) -> str:
+    """The image that is loaded in full; empty when there is none, as after a load that was killed."""
+    return next((path.name for path in _marker(instance).glob("*")), "")
+
+
+def alterations(image: Image, instance: Instance) -> list[str]:
+    """What somebody has done to `image` since it was loaded in full."""
+    problems = [f"{state.hook.title} {state.problem}" for state in inspect(instance) if state.problem]
+    by_name = {program.name: program for program in image.programs}
+    for path in _marker(instance).glob("*/*"):
+        problem = _forged(by_name.get(path.name), instance.pins / "programs" / path.name)
+        problems += [f"program {path.name} {problem}"] if problem else []
+    return problems
+
+
+def _forged(program: Program | None, pin: Path) -> str:
+    """Why what is pinned is not the program; empty when it is."""
+    if program is None or not pin.exists():
+        return "is gone"
+    fd = libbpf.obj_get(pin)
+    try:
+        tag = libbpf.prog_info(fd).tag
+    finally:
+        os.close(fd)
+    return "" if tag in _tags(program) else f"is another one, {tag}"
+
+
+def _tags(program: Program) -> set[str]:
+    """What kernels may call it: the beginning of a hash of its code without map descriptors, SHA-256 since Linux 6.18,
+    SHA-1 before (bpf_prog_calc_tag in kernel/bpf/core.c)."""
+    code = _relocated(program, dict.fromkeys(program.maps.values(), 0))
+    return {hashlib.sha1(code, usedforsecurity=False).hexdigest()[:16], hashlib.sha256(code).hexdigest()[:16]}
 
 
 def load(image: Image, instance: Instance, ring_bytes: int) -> None:
@@ -247,7 +285,7 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
     _require_bpffs()
     _check_layout(instance)
     marker = _marker(instance) / image.key
-    if marker.is_dir() and is_loaded(instance):
+    if marker.is_dir() and not alterations(image, instance):
         return
     _unmark(instance)
     for directory in ("maps", "programs", "links"):
@@ -258,7 +296,8 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
         programs = _load_programs(image, maps)
         for hook in HOOKS:
             _put(hook, programs.get(hook.program), instance)
-        marker.mkdir(parents=True, mode=0o700)
+        for name in programs:
+            (marker / name).mkdir(parents=True, mode=0o700)
     finally:
         for fd in (*maps.values(), *programs.values()):
             os.close(fd)
@@ -281,10 +320,10 @@ def probe(image: Image) -> frozenset[str]:
             os.close(fd)
 
 
-def _inspect(hook: Hook, instance: Instance) -> LinkState:
+def inspect_hook(hook: Hook, instance: Instance) -> LinkState:
     pin, program = _pin(instance, "links", hook), _pin(instance, "programs", hook)
     if hook.optional and not program.exists():
-        return LinkState(hook, absence="not offered by this kernel")
+        return LinkState(hook, absence=NOT_OFFERED)
     if not pin.exists():
         if hook.on_demand and program.exists():
             return LinkState(hook, absence="not needed now")
@@ -313,7 +352,7 @@ def _compared(hook: Hook, info: libbpf.LinkInfo, program: Path) -> LinkState:
 
 def inspect(instance: Instance) -> list[LinkState]:
     """What the kernel says about every hook of this instance."""
-    return [_inspect(hook, instance) for hook in HOOKS]
+    return [inspect_hook(hook, instance) for hook in HOOKS]
 
 
 def is_loaded(instance: Instance) -> bool:

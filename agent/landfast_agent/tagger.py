@@ -54,6 +54,13 @@ class Tagger:
     def tag_process(self, pid: int, tags: int, result: Tagged, cgroup_id: int = 0, hunt: int = 0) -> Task | None:
         """Tags one process and its open sockets. None when it has died; in a hunt it stays marked."""
         self._guard.attach()
+        return self._tag(pid, tags, result, cgroup_id, hunt)
+
+    def tag_canary(self, pid: int, tags: int) -> Task | None:
+        """The same without the guard on system calls: it makes none that are forbidden, and comes every minute."""
+        return self._tag(pid, tags, Tagged(), 0, 0)
+
+    def _tag(self, pid: int, tags: int, result: Tagged, cgroup_id: int, hunt: int) -> Task | None:
         namespace = 0 if cgroup_id else netns.of_process(pid)  # a container has not entered its own yet
         task = tasks.add_tags(self._maps, pid, tags, cgroup_id, hunt, namespace)
         if not Path(f"/proc/{pid}").exists():

@@ -22,6 +22,7 @@ from landfast_agent.census import Census
 from landfast_agent.difference import Difference
 from landfast_agent.enforcer import Enforcer, Notify
 from landfast_agent.errors import AgentError, Refused
+from landfast_agent.guard import Guard
 from landfast_agent.held import Held
 from landfast_agent.inotify import Inotify
 from landfast_agent.instance import Instance
@@ -58,6 +59,7 @@ class TamperWatch:
         self,
         instance: Instance,
         enforcer: Enforcer,
+        guard: Guard,
         link: Link,
         changing: asyncio.Lock,
         *,
@@ -67,7 +69,7 @@ class TamperWatch:
         self._enforcer, self._link, self._changing = enforcer, link, changing
         self._notify, self._report = notify, report
         self._held, self._census = Held(instance), Census(enforcer)
-        self._pins = _Check(self._held.differences, _OFTEN_S)
+        self._pins = _Check(lambda: [*self._held.differences(), *guard.differences()], _OFTEN_S)
         people, contents = _Check(self._census.differences, _OFTEN_S), _Check(self._contents, _SELDOM_S)
         self._checks = (_Check(self._words, 0), self._pins, people, contents)
         self._ended = False

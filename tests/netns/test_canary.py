@@ -55,7 +55,9 @@ class Host:
         self.notices: list[tuple[int, str]] = []
         self.made: set[tuple[int, int]] = set()
         clock = Clock(directory / "clock")
-        self.enforcer = Enforcer(plane.maps, PolicyStore(directory / "policies"), clock, Lockout(), self._notify)
+        self.enforcer = Enforcer(
+            plane.maps, PolicyStore(directory / "policies"), clock, Lockout(), plane.guard, self._notify
+        )
         self.canary = Canary(self.enforcer, self._notify)
         self.deaf = False
         self._ended = threading.Event()

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,11 +74,19 @@ def test_a_pin_that_is_removed_is_back_at_once_and_meanwhile_nothing_has_ended(
 
 
 def test_the_whole_directory_of_pins_is_put_back(host: Host, servers: Network) -> None:
-    before = {path: identity(path) for path in host.instance.pins.glob("*/lf_*")}
+    before = {path: identity(path) for path in host.instance.pins.glob("maps/*")}
     with nothing_gets_out(host, servers), altered(host, "MAPS_ALTERED", "pin maps/"):
         shutil.rmtree(host.instance.pins, ignore_errors=True)
-    assert {path: identity(path) for path in host.instance.pins.glob("*/lf_*")} == before
-    assert len(before) > 20
+    assert {path: identity(path) for path in host.instance.pins.glob("maps/*")} == before
+    assert len(before) > 15
+
+
+def test_the_guard_on_system_calls_that_is_removed_is_attached_anew(host: Host) -> None:
+    """Attached on demand, as long as somebody is tagged: the policy selects a cgroup."""
+    path = host.instance.pins / "links/lf_sys_enter"
+    with altered(host, "HOOKS_ALTERED", "sys_enter is not attached"):
+        path.unlink()
+        eventually(path.exists, "the link is back")
 
 
 def test_another_object_under_a_pin_is_replaced(host: Host) -> None:
@@ -98,22 +106,31 @@ def test_a_link_that_is_detached_is_attached_anew(host: Host, name: str) -> None
     assert host.attempt(("tcp", OUT, 443)) == ["EPERM"]
 
 
+def allowing() -> int:
+    """A program for connect that lets everything pass."""
+    return libbpf.prog_load(_SOCK_ADDR, "stranger", _ALLOW, licence="GPL", attach_type=_CONNECT4)
+
+
 def test_a_link_that_is_given_another_program_gets_its_own_back(host: Host) -> None:
-    stranger = libbpf.prog_load(_SOCK_ADDR, "stranger", _ALLOW, licence="GPL", attach_type=_CONNECT4)
-    link = libbpf.obj_get(host.instance.pins / "links" / "lf_connect4")
+    stranger, link = allowing(), libbpf.obj_get(host.instance.pins / "links" / "lf_connect4")
     with altered(host, "HOOKS_ALTERED", "cgroup/connect4 was given program"):
         libbpf.link_update(link, stranger)
     assert libbpf.link_info(link).prog_id != libbpf.prog_info(stranger).id
 
 
-def test_a_policy_mask_that_is_altered_is_written_anew(host: Host) -> None:
-    """A class is put into audit mode."""
-    approved = host.json("status")["policy"]["map_digest"]
-    with Maps(host.instance) as maps, altered(host, "MAPS_ALTERED", "were altered: they read back as"):
+def put_into_audit_mode(host: Host) -> None:
+    """Every class."""
+    with Maps(host.instance) as maps:
         slot = (maps.control.get("generation") % 2).to_bytes(4, "little")
         value = libbpf.map_lookup(maps.fd("policies"), slot, layout.POLICY.size) or b""
         at = layout.POLICY.offset("audit")
         libbpf.map_update(maps.fd("policies"), slot, value[:at] + b"\xff" * 8 + value[at + 8 :])
+
+
+def test_a_policy_mask_that_is_altered_is_written_anew(host: Host) -> None:
+    approved = host.json("status")["policy"]["map_digest"]
+    with altered(host, "MAPS_ALTERED", "were altered: they read back as"):
+        put_into_audit_mode(host)
     assert host.json("status")["policy"]["map_digest"] == approved
     assert host.attempt(("tcp", OUT, 443)) == ["EPERM"]
 
@@ -192,3 +209,41 @@ def test_unload_is_refused_while_an_agent_that_hangs_holds_everything(fresh: Hos
         daemon.process.send_signal(signal.SIGCONT)
         assert (done.returncode, "end it first" in done.stderr) == (1, True), done.stderr
         assert fresh.instance.pins.exists()
+
+
+def replace_connect(host: Host) -> None:
+    """Link and pin agree, so that only the program's contents tell."""
+    stranger, pins = allowing(), host.instance.pins
+    libbpf.link_update(libbpf.obj_get(pins / "links/lf_connect4"), stranger)
+    (pins / "programs/lf_connect4").unlink()
+    libbpf.obj_pin(stranger, pins / "programs/lf_connect4")
+
+
+def remove_optional(host: Host) -> None:
+    """As if this kernel had never offered it."""
+    for kind in ("links", "programs"):
+        (host.instance.pins / kind / "lf_unix_connect").unlink()
+
+
+@pytest.mark.parametrize(
+    ("alter", "kind", "what"),
+    [
+        (lambda host: detach(host.instance.pins / "links/lf_egress"), "HOOKS_ALTERED", "cgroup/egress attached to"),
+        (replace_connect, "HOOKS_ALTERED", "program lf_connect4 is another one"),
+        (remove_optional, "HOOKS_ALTERED", "program lf_unix_connect is gone"),
+        (put_into_audit_mode, "MAPS_ALTERED", "digest "),
+    ],
+    ids=["detached", "replaced", "removed", "audit mode"],
+)
+def test_what_is_altered_while_the_agent_is_away_is_told_and_put_right_when_it_starts(
+    fresh: Host, alter: Callable[[Host], None], kind: str, what: str
+) -> None:
+    fresh.start().kill()
+    alter(fresh)
+    with fresh.start():
+        eventually(lambda: bool(fresh.notices(kind)), "the event")
+        assert what in fresh.notices(kind)[0]["fields"]["what"]
+        assert fresh.json("status")["problems"] == []
+        assert fresh.attempt(("tcp", OUT, 443)) == ["EPERM"]
+    with fresh.start():
+        assert len(fresh.notices(kind)) == 1
