@@ -30,15 +30,15 @@ class Held:
     def __init__(self, instance: Instance) -> None:
         self._instance, self._pins = instance, instance.pins
         self._fds: dict[Path, int] = {}
-        for directory in _IDENTITY:
-            for pin in (self._pins / directory).iterdir():
-                if pin not in self._on_demand:
-                    self._fds[pin] = libbpf.obj_get(pin)
+        for pin in self._due():
+            self._fds[pin] = libbpf.obj_get(pin)
 
-    @property
-    def _on_demand(self) -> set[Path]:
-        """Links that come and go on purpose: `guard` holds them."""
-        return {self._pins / "links" / hook.program for hook in HOOKS if hook.on_demand}
+    def _due(self) -> Iterator[Path]:
+        """What stays pinned for as long as it is loaded. Links that come and go are their owners' to hold."""
+        steady = {hook.program for hook in HOOKS if not hook.on_demand}
+        yield from (pin for pin in (self._pins / "links").iterdir() if pin.name in steady)
+        yield from (self._pins / "programs").iterdir()
+        yield from (self._pins / "maps").iterdir()
 
     @property
     def directories(self) -> list[Path]:
