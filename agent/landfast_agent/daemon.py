@@ -86,7 +86,13 @@ class Daemon:
         self._guard = Guard(self._maps, instance)
         self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
         self._clock = clock
-        self._link = Link(instance, self._enforcer, self._changing, lambda: self._spool.statistics().waiting_events)
+        self._link = Link(
+            instance,
+            self._enforcer,
+            self._changing,
+            waiting_events=lambda: self._spool.statistics().waiting_events,
+            problems=self._problems,
+        )
         self._canary = Canary(self._enforcer, self._notify)
         self._tamper = TamperWatch(
             instance, self._enforcer, self._guard, self._link, self._changing, notify=self._notify, report=self._report
@@ -259,11 +265,15 @@ class Daemon:
             "unload": Operation(self._unload),
         }
 
+    def _problems(self) -> list[str]:
+        """What is wrong on this host."""
+        found = [*self._tamper.problems, *(f"canary: {each}" for each in self._canary.state.problems)]
+        return [*found, *filter(None, [self._recorder.state().problem])]
+
     async def _status(self, _request: Answer, _peer: Peer) -> Answer:
-        spool, recorder = self._spool.statistics(), self._recorder.state()
+        spool, recorder, canary = self._spool.statistics(), self._recorder.state(), self._canary.state
         uplink = self._uplink.state() if self._uplink else None
-        canary = self._canary.state
-        problems = [*self._tamper.problems, recorder.problem, *(f"canary: {each}" for each in canary.problems)]
+        problems = self._problems()
         problems += [f"controller: {uplink.problem}", uplink.refused] if uplink and not uplink.connected else []
         return {
             "pid": os.getpid(),

@@ -15,6 +15,7 @@ from landfast_agent.recorder import boot_id
 from landfast_agent.slots import Loaded
 
 _STAGES, _PER_STAGE, _LOST = 8, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
+_PROBLEMS, _PROBLEM = 16, 256  # how many are told, and how many characters of each
 
 
 def _version() -> str:
@@ -37,10 +38,16 @@ class Link:
     """The daemon as the uplink sees it (`landfast_agent.uplink.Host`). `changing` serialises changes of policy."""
 
     def __init__(
-        self, instance: Instance, enforcer: Enforcer, changing: asyncio.Lock, waiting_events: Callable[[], int]
+        self,
+        instance: Instance,
+        enforcer: Enforcer,
+        changing: asyncio.Lock,
+        *,
+        waiting_events: Callable[[], int],
+        problems: Callable[[], list[str]],
     ) -> None:
         self._instance, self._enforcer = instance, enforcer
-        self._changing, self._waiting_events = changing, waiting_events
+        self._changing, self._waiting_events, self._problems = changing, waiting_events, problems
 
     def hello(self) -> Hello:
         return Hello(
@@ -72,6 +79,7 @@ class Link:
             counters=counters,
             spooled_events=self._waiting_events(),
             lost_events=sum(counters[stage * _PER_STAGE + _LOST] for stage in range(_STAGES)),
+            problems=[problem[:_PROBLEM] for problem in self._problems()[:_PROBLEMS]],
         )
 
     async def on_policy(self, policy: Policy) -> PolicyState:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from landfast.event import printable
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import Host
 from landfast_cli.output import json_time, time
@@ -40,6 +41,7 @@ def document(host: Host) -> dict[str, Any]:
         "tagged_processes": host.health.tagged_processes,
         "spooled_events": host.health.spooled_events,
         "lost_events": host.health.lost_events,
+        "problems": list(map(printable, host.health.problems)),
         "last_sequence": host.last_sequence,
     }
 
@@ -56,6 +58,7 @@ def description(host: Host) -> Iterator[str]:
     yield f"tagged      {host.health.tagged_processes} processes"
     waiting, lost = host.health.spooled_events, host.health.lost_events
     yield f"events      {host.last_sequence} stored, {waiting} waiting, {lost} lost"
+    yield from (f"problem     {printable(problem)}" for problem in host.health.problems)
 
 
 def _policy(policy: PolicyState) -> dict[str, Any]:

@@ -204,12 +204,17 @@ class Health(_message.Message):
     COUNTERS_FIELD_NUMBER: _builtins.int
     SPOOLED_EVENTS_FIELD_NUMBER: _builtins.int
     LOST_EVENTS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     tagged_processes: _builtins.int
     spooled_events: _builtins.int
     """Events that wait in the spool, and what was ever lost."""
     lost_events: _builtins.int
     @_builtins.property
     def counters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong, for people: what the canary met, what cannot be put right, why nothing can be recorded."""
+
     def __init__(
         self,
         *,
@@ -217,10 +222,11 @@ class Health(_message.Message):
         counters: _abc.Iterable[_builtins.int] | None = ...,
         spooled_events: _builtins.int = ...,
         lost_events: _builtins.int = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "lost_events", b"lost_events", "spooled_events", b"spooled_events", "tagged_processes", b"tagged_processes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "lost_events", b"lost_events", "problems", b"problems", "spooled_events", b"spooled_events", "tagged_processes", b"tagged_processes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

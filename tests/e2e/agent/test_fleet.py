@@ -128,6 +128,18 @@ async def altered(both: Fleet) -> list[ControlAction]:
     return [action for action in await both.actions() if action.kind == ControlAction.KIND_MAPS_ALTERED]
 
 
+async def test_what_is_wrong_on_a_host_is_told_to_its_controller(both: Fleet) -> None:
+    """The canary cannot run: without a device that its packets end in it proves nothing."""
+    config = both.host.directory / "agent.toml"
+    config.write_text("canary_seconds = 1\n")
+    hide = 'mount --bind /dev/null /dev/net/tun && exec "$0" "$@"'
+    both.host.agent = ["unshare", "--mount", "sh", "-c", hide, *both.host.agent]
+    both.start_agent(config)
+    await both.allow(OPEN)
+    state = await both.until(lambda state: state.health.problems)
+    assert state.health.problems[0].startswith("canary: the canary does not run")
+
+
 async def test_what_a_full_ring_could_not_take_is_counted_in_the_log(both: Fleet, servers: Network) -> None:
     config = both.host.directory / "agent.toml"
     config.write_text("ring_bytes = 65536\n")
