@@ -89,7 +89,7 @@ enum lf_counter {
 	LF_C_CACHED = 4,    /* packets passed or dropped by a cached verdict: no decision, no event */
 	LF_C_SUBMITTED = 5, /* records handed to the ring */
 	LF_C_LOST = 6,      /* records that did not fit in the ring */
-	LF_C_RESERVED = 7,
+	LF_C_CANARY = 7,    /* decisions about the canary, counted above too: written by the daemon alone */
 	LF_COUNTERS = 8,
 };
 
