@@ -87,6 +87,7 @@ def test_json_has_stable_names():
         "socket_type": "SOCK_STREAM",
         "socket": 0,
         "interface": 0,
+        "canary": False,
         "process": {
             "pid": 4711,
             "tid": 4711,
