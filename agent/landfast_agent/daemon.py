@@ -22,11 +22,13 @@ from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
 from landfast_agent.control import Answer, ControlServer, Operation, Peer
+from landfast_agent.drafts import Knowledge
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.guard import Guard
 from landfast_agent.instance import Instance
 from landfast_agent.link import Link
+from landfast_agent.listeners import Listeners
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
@@ -77,8 +79,7 @@ class Daemon:
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
             counters=self._maps.counters,
-            executions=Processes(self._maps, command_lines=config.command_lines),
-            names=store,
+            known=Knowledge(Processes(self._maps, command_lines=config.command_lines), store, Listeners(self._maps)),
             on_stored=self._stored,
             on_records=self._watch,
         )

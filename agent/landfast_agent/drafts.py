@@ -11,13 +11,16 @@ import numpy as np
 
 from landfast import batch, event
 from landfast.event import Event
-from landfast.v1.batch_pb2 import Batch, Notice, Process, RuleName
+from landfast.v1.batch_pb2 import Batch, Listener, Notice, Process, RuleName
+from landfast.verdict import Protocol as Transport
+from landfast.verdict import Reason
 from landfast_agent.folding import TARGET_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NOTICES = 64  # of one batch
+_NONE = -1
 _ROOM = TARGET_BYTES - 1024  # leaves room for host name, counters and the like
 
 
@@ -37,6 +40,12 @@ class Executions(Protocol):
     def describe(self, event: Event) -> Process: ...
 
 
+class Refusals(Protocol):
+    """Who can explain refusals on this host: `landfast_agent.listeners.Listeners`."""
+
+    def explain(self, event: Event, process: Process) -> Listener | None: ...
+
+
 @dataclass(frozen=True)
 class Frame:
     """What all batches of a round have in common, and what the last one says of the ring."""
@@ -47,9 +56,18 @@ class Frame:
     ring_position: int
 
 
-def make(records: bytes, notices: Sequence[Notice], frame: Frame, executions: Executions, names: Names) -> list[Batch]:
+@dataclass(frozen=True)
+class Knowledge:
+    """Whoever knows what the records name."""
+
+    executions: Executions
+    names: Names
+    refusals: Refusals
+
+
+def make(records: bytes, notices: Sequence[Notice], frame: Frame, known: Knowledge) -> list[Batch]:
     """The drafts of a round, for `Spool.append`: the records in order, then the notices."""
-    described = _Described(records, executions, names)
+    described = _Described(records, known)
     parts = [
         *_cut(described.draft, len(records) // event.SIZE, batch.MAX_RECORDS),
         *_cut(lambda begin, end: Batch(notices=notices[begin:end]), len(notices), _NOTICES),
@@ -79,15 +97,21 @@ def _fitting(make: Callable[[int, int], Batch], begin: int, end: int) -> Iterato
 
 
 class _Described:
-    """The records of a round with the executions and rules that they name, each found once."""
+    """The records of a round with the executions, rules and listeners that they name, each found once."""
 
-    def __init__(self, records: bytes, executions: Executions, names: Names) -> None:
-        self._names = names
+    def __init__(self, records: bytes, known: Knowledge) -> None:
+        self._names = known.names
         self._rows = np.frombuffer(records, event.numpy_type())
         firsts, self._execution = _pairs(self._rows["image"], self._rows["tgid"])
-        self._processes = [executions.describe(event.read(self._rows[at].tobytes())) for at in firsts]
+        self._processes = [known.executions.describe(event.read(self._rows[at].tobytes())) for at in firsts]
         firsts, self._rule = _pairs(self._rows["version"], self._rows["rule"])
         self._rules = [self._rule_name(at) for at in firsts]
+        firsts, self._refusal = _refusals(self._rows)
+        self._listeners = [self._explain(at, known.refusals) for at in firsts]
+
+    def _explain(self, at: int, refusals: Refusals) -> Listener | None:
+        process = self._processes[self._execution[at]]
+        return refusals.explain(event.read(self._rows[at].tobytes()), process)
 
     def _rule_name(self, at: int) -> RuleName:
         version, rule = int(self._rows["version"][at]), int(self._rows["rule"][at])
@@ -97,15 +121,35 @@ class _Described:
         """The batch of a slice of the records."""
         rows = self._rows[begin:end]
         rules = (self._rules[at] for at in np.unique(self._rule[begin:end]))
+        told = (self._listeners[at] for at in np.unique(self._refusal[begin:end]) if at != _NONE)
+        listeners = [each for each in told if each]
+        tags = int(np.bitwise_or.reduce(rows["tags"]))
+        for each in listeners:
+            tags |= each.tags
         return Batch(
             records=rows.tobytes(),
             processes=[self._processes[at] for at in np.unique(self._execution[begin:end])],
             rules=[rule for rule in rules if rule.text],
-            classes=self._classes(int(np.bitwise_or.reduce(rows["tags"])), int(rows["version"].max())),
+            listeners=listeners,
+            classes=self._classes(tags, int(rows["version"].max())),
         )
 
     def _classes(self, mask: int, version: int) -> dict[int, str]:
         return {bit: name for bit, name in self._names.class_names(version).items() if mask >> bit & 1}
+
+
+def _refusals(rows: "NDArray[np.void]") -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+    """Refusals by who listens on this host: index of the first row of each different one, and for each row which it is.
+
+    Who answers is not meant: there the local port is what was listened on.
+    """
+    listened = np.isin(rows["protocol"], (Transport.TCP, Transport.UDP)) & (rows["flags"] & event.SERVING == 0)
+    at = np.flatnonzero(listened & (rows["reason"] == Reason.UNTAGGED_PEER) & (rows["remote_port"] != 0))
+    some = rows[at]
+    where, which = np.ascontiguousarray(some["remote"]).view("u8").reshape(-1, 2), np.full(len(rows), _NONE)
+    ports = some["tgid"].astype("u8") << 24 | some["remote_port"].astype("u8") << 8 | some["protocol"]
+    _, firsts, which[at] = np.unique(np.column_stack((where, ports)), axis=0, return_index=True, return_inverse=True)
+    return at[firsts], which
 
 
 def _pairs(high: "NDArray[np.uint64]", low: "NDArray[np.uint32]") -> "tuple[NDArray[np.intp], NDArray[np.intp]]":

@@ -7,7 +7,7 @@ import numpy as np
 
 from landfast import batch, event
 from landfast.v1.batch_pb2 import Batch, Folded, Process, RuleName
-from landfast.verdict import Verdict
+from landfast.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,8 +83,10 @@ def merge(first: Batch, second: Batch) -> Batch | None:
     merged.classes.update(second.classes)
     merged.folded.CopyFrom(_merged_folding(first, second))
     executions, rules = set(map(_execution, first.processes)), set(map(_rule, first.rules))
+    refusals = set(map(batch.refusal, first.listeners))
     merged.processes.extend(each for each in second.processes if _execution(each) not in executions)
     merged.rules.extend(each for each in second.rules if _rule(each) not in rules)
+    merged.listeners.extend(each for each in second.listeners if batch.refusal(each) not in refusals)
     return merged if merged.ByteSize() <= TARGET_BYTES else None
 
 
@@ -117,15 +119,21 @@ def _merged_folding(first: Batch, second: Batch) -> Folded:
 
 
 def _forget_unnamed(message: Batch) -> None:
-    """Drops processes, rules and classes that no record names any more."""
+    """Drops processes, rules, listeners and classes that no record names any more."""
     rows = _rows(message)
     executions = set(zip(rows["tgid"].tolist(), rows["image"].tolist(), strict=True))
     rules = set(zip(rows["version"].tolist(), rows["rule"].tolist(), strict=True))
+    refused = rows[rows["reason"] == Reason.UNTAGGED_PEER].tobytes()
+    refusals = set(map(batch.refusal_of, event.read_all(refused)))
+    listeners = [each for each in message.listeners if batch.refusal(each) in refusals]
     named = int(np.bitwise_or.reduce(rows["tags"], initial=0))
+    for each in listeners:
+        named |= each.tags
     processes = [each for each in message.processes if _execution(each) in executions]
     named_rules = [each for each in message.rules if _rule(each) in rules]
-    del message.processes[:], message.rules[:]
+    del message.processes[:], message.rules[:], message.listeners[:]
     message.processes.extend(processes)
+    message.listeners.extend(listeners)
     message.rules.extend(named_rules)
     for bit in [bit for bit in message.classes if not named >> bit & 1]:
         del message.classes[bit]

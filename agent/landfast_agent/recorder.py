@@ -21,7 +21,7 @@ from landfast.event import printable
 from landfast.v1.batch_pb2 import Notice, NoticeKind
 from landfast.verdict import Stage
 from landfast_agent import drafts
-from landfast_agent.drafts import Executions, Frame, Names
+from landfast_agent.drafts import Frame, Knowledge
 from landfast_agent.errors import Unavailable
 from landfast_agent.ring import Reading, Ring
 from landfast_agent.spool import Spool
@@ -65,8 +65,7 @@ class Recorder:
         ring: Ring,
         spool: Spool,
         counters: Callable[[], Sequence[int]],
-        executions: Executions,
-        names: Names,
+        known: Knowledge,
         on_stored: Callable[[int], None] = lambda _: None,
         on_records: Callable[[bytes], None] = lambda _: None,
     ) -> None:
@@ -76,7 +75,7 @@ class Recorder:
         not be stored, come again.
         """
         self._ring, self._spool, self._counters = ring, spool, counters
-        self._executions, self._names = executions, names
+        self._known = known
         self._on_stored, self._on_records = on_stored, on_records
         self._boot_id = boot_id()
         self._mark = Mark(f"{self._boot_id}/{ring.map_id}", ring.position)
@@ -220,7 +219,7 @@ class Recorder:
 
     def _store(self, reading: Reading, notices: list[Notice], mark: Mark, clean: bool) -> int:
         frame = Frame(self._boot_id, self._clock_offset_ns(), mark.counters, mark.position)
-        batches = drafts.make(reading.records, notices, frame, self._executions, self._names)
+        batches = drafts.make(reading.records, notices, frame, self._known)
         last = self._spool.append(batches, mark, clean=clean)
         self._recorded += reading.count + len(notices)
         return last

@@ -188,3 +188,16 @@ def tags_of(maps: Maps, descriptor: int) -> int:
     """Tags in the storage of a socket of this process."""
     value = libbpf.map_lookup(maps.fd("sockets"), descriptor.to_bytes(4, "little"), SOCK.size)
     return SOCK.unpack(value)[2] if value else 0
+
+
+def tags_at(maps: Maps, pid: int, fd: int) -> int:
+    """Tags in the storage of another process' socket. Raises OSError or KernelError when it cannot be taken."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        copy = _duplicate(pidfd, fd)
+    finally:
+        os.close(pidfd)
+    if copy is None:
+        raise ProcessLookupError(errno.ESRCH, f"descriptor {fd} of process {pid} is gone")
+    with copy:
+        return tags_of(maps, copy.fileno())

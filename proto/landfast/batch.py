@@ -14,7 +14,8 @@ from google.protobuf.message import DecodeError
 
 from landfast import event
 from landfast.event import Event
-from landfast.v1.batch_pb2 import Batch, Notice, Process
+from landfast.v1.batch_pb2 import Batch, Listener, Notice, Process
+from landfast.verdict import Reason
 
 #: A batch is an entry of the log, whose format allows 65,535 bytes; the rest is for what the log adds.
 MAX_BYTES = 60_000
@@ -69,6 +70,7 @@ class BatchView:
     def __init__(self, message: Batch) -> None:
         self.message = message
         self._processes: Mapping[tuple[int, int], Process] = {(p.tgid, p.image): p for p in message.processes}
+        self._listeners = {refusal(each): each for each in message.listeners}
         self._rules = {(r.version, r.rule): r.text for r in message.rules}
 
     @property
@@ -119,6 +121,10 @@ class BatchView:
         """Text of the rule that decided; empty when there is none, or more than one."""
         return self._rules.get((item.version, item.rule), "")
 
+    def listener(self, item: Event) -> Listener | None:
+        """Who listened where this was refused; None when that is not the reason, or nobody found out in time."""
+        return self._listeners.get(refusal_of(item)) if item.reason == Reason.UNTAGGED_PEER else None
+
     def classes(self, mask: int) -> list[str]:
         """Names of the classes in a mask, `#BIT` for one whose name the batch does not tell."""
         return [self.message.classes.get(bit, f"#{bit}") for bit in range(64) if mask >> bit & 1]
@@ -144,6 +150,16 @@ def check_follows(view: BatchView, last: int, previous: bytes) -> None:
     if view.previous != previous:
         expected, got = previous.hex() or "none", view.previous.hex() or "none"
         raise ChainError(f"{_name(view.message)}: expected previous hash {expected}, got {got}")
+
+
+def refusal(listener: Listener) -> tuple[int, bytes, int, int]:
+    """Which refusals a listener explains: sender, address, port and protocol."""
+    return listener.sender, listener.remote, listener.port, listener.protocol
+
+
+def refusal_of(item: Event) -> tuple[int, bytes, int, int]:
+    """What `refusal` gives for the listener of an event."""
+    return item.tgid, event.packed(item.remote) if item.remote else b"", item.remote_port, item.protocol
 
 
 def _name(batch: Batch) -> str:

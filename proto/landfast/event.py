@@ -48,7 +48,10 @@ LAYOUT = struct.Struct("=" + "".join(code for _, code, _ in FIELDS))
 SIZE = LAYOUT.size
 
 _STAGES_WITH_REMOTE = frozenset((Stage.CONNECT, Stage.SENDMSG, Stage.EGRESS))
-_LOCAL, _SERVING = 1, 2  # LF_E_LOCAL, LF_E_SERVING
+
+#: Bits of `flags`: LF_E_LOCAL, LF_E_SERVING.
+LOCAL, SERVING = 1, 2
+
 _STAGE = 11  # index of the field
 
 
@@ -114,6 +117,11 @@ def address(raw: bytes) -> IPv4Address | IPv6Address:
     return wide.ipv4_mapped or wide
 
 
+def packed(address: IPv4Address | IPv6Address) -> bytes:
+    """The 16 bytes of an address."""
+    return address.packed if address.version == 6 else bytes(10) + b"\xff\xff" + address.packed
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
@@ -126,4 +134,4 @@ def _event(raw: tuple[Any, ...]) -> Event:
     *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, _reserved = raw
     rest = remote_port, local_port, ifindex, _comm(comm)
     destination = address(remote) if numbers[_STAGE] in _STAGES_WITH_REMOTE else None
-    return Event._make((*numbers, bool(flags & _LOCAL), bool(flags & _SERVING), *rest, destination))
+    return Event._make((*numbers, bool(flags & LOCAL), bool(flags & SERVING), *rest, destination))

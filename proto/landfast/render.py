@@ -12,7 +12,7 @@ from typing import Any
 
 from landfast.batch import BatchView
 from landfast.event import Event, printable
-from landfast.v1.batch_pb2 import Notice, NoticeKind, Process
+from landfast.v1.batch_pb2 import Listener, Notice, NoticeKind, Process
 from landfast.verdict import Protocol, Reason, Stage, Verdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,6 +113,21 @@ def _action(view: BatchView, item: Event) -> Iterator[str]:
     if item.rule:
         yield str(item.rule)
     yield f"policy {item.version}"
+    listener = view.listener(item)
+    if listener:
+        yield f" {_listener_words(view, item, listener)}"
+
+
+def _listener_words(view: BatchView, item: Event, listener: Listener) -> str:
+    """Who listens on the host itself, why that is not enough, and the remedy."""
+    if not listener.present:
+        return "(nobody listens there)"
+    who = f"{printable(listener.comm)}[{listener.tgid}]" if listener.tgid else "a socket that no process holds"
+    who += f" of {printable(listener.unit)}" if listener.unit else ""
+    lacking = ",".join(map(printable, view.classes(item.tags & ~listener.tags)))
+    if not lacking:
+        return f"({who} carries every class, and `loopback: deny` refuses it: name it under `peers`)"
+    return f"({who} lacks {lacking}: tag it, or name it under `peers`)"
 
 
 def _call(item: Event) -> str:
@@ -152,7 +167,22 @@ def _event_document(view: BatchView, item: Event) -> dict[str, Any]:
         "socket": item.cookie,
         "interface": item.ifindex,
         "canary": view.is_canary(item),
+        "listener": _listener_document(view, item),
         "process": _process_document(view.process(item), item),
+    }
+
+
+def _listener_document(view: BatchView, item: Event) -> dict[str, Any] | None:
+    listener = view.listener(item)
+    if listener is None:
+        return None
+    return {
+        "present": listener.present,
+        "pid": listener.tgid,
+        "name": printable(listener.comm),
+        "unit": printable(listener.unit),
+        "classes": list(map(printable, view.classes(listener.tags))),
+        "lacks": list(map(printable, view.classes(item.tags & ~listener.tags))),
     }
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from landfast.v1.batch_pb2 import Process
+from landfast_agent.drafts import Knowledge
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
@@ -16,6 +17,9 @@ class Known:
     def describe(self, event):
         return Process(tgid=event.tgid, image=event.image, comm=event.comm)
 
+    def explain(self, event, process):
+        return None
+
     def rule_text(self, version, number):
         return f"rule {number} of policy {version}"
 
@@ -25,7 +29,7 @@ class Known:
 
 def recorder(ring, spool, counters=lambda: (0,) * 72, **options):
     known = Known()
-    return Recorder(ring=ring, spool=spool, counters=counters, executions=known, names=known, **options)
+    return Recorder(ring=ring, spool=spool, counters=counters, known=Knowledge(known, known, known), **options)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from landfast.event import Event
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Reason, Stage, Verdict
 from landfast_agent import spool_file, tasks
+from landfast_agent.drafts import Knowledge
+from landfast_agent.listeners import Listeners
 from landfast_agent.policy_store import PolicyStore
 from landfast_agent.processes import Processes
 from landfast_agent.recorder import Recorder
@@ -54,8 +56,7 @@ def recording(plane, path, **options):
         ring=ring,
         spool=Spool(path, "hall-1", standalone=True),
         counters=plane.maps.counters,
-        executions=Processes(plane.maps, **options),
-        names=PolicyStore(path.parent / "policies"),
+        known=Knowledge(Processes(plane.maps, **options), PolicyStore(path.parent / "policies"), Listeners(plane.maps)),
     )
     recorder.start()
     try:

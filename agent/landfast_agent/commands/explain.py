@@ -14,11 +14,12 @@ from landfast.policy.model import Policy
 from landfast.policy.numbering import describe
 from landfast.policy.ports import parse_ports
 from landfast.verdict import Protocol, Verdict
-from landfast_agent import addresses
+from landfast_agent import addresses, listeners
 from landfast_agent.clock import Clock
 from landfast_agent.errors import BadInput, Unavailable
 from landfast_agent.instance import Instance
 from landfast_agent.kernel_slot import KernelSlot
+from landfast_agent.listeners import Holder
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
 from landfast_agent.words import class_names, paragraph, require_root
@@ -66,13 +67,29 @@ def _loaded_policy(instance: Instance, slot: KernelSlot) -> Policy:
     return policy
 
 
-def _document(policy: Policy, found: Decision) -> dict[str, object]:
+def _listener(maps: Maps, address: bytes, port: int, protocol: Protocol) -> Holder | None:
+    """None when nobody listens, and for what nobody can listen to."""
+    return listeners.find(maps, address, port, protocol) if protocol in (Protocol.TCP, Protocol.UDP) else None
+
+
+def _document(policy: Policy, found: Decision, tags: int, listener: Holder | None) -> dict[str, object]:
     return {
         "verdict": found.verdict.name,
         "reason": found.reason.name,
         "policy_version": policy.version,
         "missing": policy.names(found.missing),
         "rules": [{"number": number, "text": describe(policy, number)} for number in found.rules],
+        "listener": _listener_document(policy, tags, listener) if listener else None,
+    }
+
+
+def _listener_document(policy: Policy, tags: int, listener: Holder) -> dict[str, object]:
+    return {
+        "pid": listener.pid,
+        "name": listener.name,
+        "unit": listener.unit,
+        "classes": policy.names(listener.tags),
+        "lacks": policy.names(tags & ~listener.tags),
     }
 
 
@@ -85,8 +102,8 @@ def _document(policy: Policy, found: Decision) -> dict[str, object]:
 def command(instance: Instance, destination: str, port: str, classes: str, as_json: bool) -> None:
     """Tells the verdict for a process with these classes sending to DEST, read from the kernel's maps, not from a file.
 
-    Exit status 0 when it is allowed (or only recorded, in audit mode), 1 when it is denied. A local destination is
-    judged as if nobody with these classes listened there.
+    Exit status 0 when it is allowed (or only recorded, in audit mode), 1 when it is denied. A destination on this host
+    is judged by who listens there now, in the network namespace in which this command runs.
 
     \b
     Examples:
@@ -101,20 +118,37 @@ def command(instance: Instance, destination: str, port: str, classes: str, as_js
         now = Clock(instance.state / "clock").now_ns() / 1e9
         local = _is_local(address)
         tags = _tags(policy, classes)
-        found = decide(slot, Question(tags, address, protocol, number, local=local, peer_tags=None, now=now))
+        listener = _listener(maps, address, number, protocol) if local else None
+        peer_tags = listener.tags if listener else None
+        found = decide(slot, Question(tags, address, protocol, number, local=local, peer_tags=peer_tags, now=now))
     if as_json:
-        click.echo(json.dumps(_document(policy, found)))
+        click.echo(json.dumps(_document(policy, found, tags, listener)))
     else:
-        _print(policy, found, f"{destination} {port}", classes, local)
+        _print(policy, found, f"{destination} {port}", classes)
+        if local:
+            click.echo(paragraph(f"  {_local_words(policy, found, tags, listener)}", 4))
     sys.exit(1 if found.verdict == Verdict.DENY else 0)
 
 
-def _print(policy: Policy, found: Decision, what: str, classes: str, local: bool) -> None:
+def _print(policy: Policy, found: Decision, what: str, classes: str) -> None:
     asked = ", ".join(class_names(classes))
     click.echo(paragraph(f"{found.verdict.name}  {asked} -> {what}  {found.reason.name}  policy {policy.version}", 6))
     for number in found.rules:
         click.echo(paragraph(f"  rule {number}: {describe(policy, number)}", 4))
     if found.missing:
         click.echo(paragraph(f"  not allowed for: {', '.join(policy.names(found.missing))}", 4))
-    if local and found.missing:
-        click.echo("  this host: only a listener with these classes, or a `peers` rule, would do")
+
+
+def _local_words(policy: Policy, found: Decision, tags: int, listener: Holder | None) -> str:
+    """Who listens on this host, and, when that is not enough, why and what would be."""
+    who = f"this host: {listener} listens there" if listener else "this host: nobody listens there"
+    return f"{who}; {_remedy(policy, tags, listener)}" if found.missing else who
+
+
+def _remedy(policy: Policy, tags: int, listener: Holder | None) -> str:
+    if listener is None:
+        return "only a listener with these classes, or a `peers` rule, would do"
+    lacking = ", ".join(policy.names(tags & ~listener.tags))
+    if not lacking:
+        return "it carries every class, and `loopback: deny` refuses it: name it under `peers`"
+    return f"it lacks {lacking}: tag it, or name it under `peers`"

@@ -126,6 +126,7 @@ class Batch(_message.Message):
     CLASSES_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
     FOLDED_FIELD_NUMBER: _builtins.int
+    LISTENERS_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Host name under which the agent enrolled, or the machine's own name in standalone mode."""
@@ -173,6 +174,10 @@ class Batch(_message.Message):
     def folded(self) -> Global___Folded:
         """Set when the spool was full and some of the events are only counts."""
 
+    @_builtins.property
+    def listeners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Listener]:
+        """Who listened where tagged processes were refused on their own host, as far as the agent could find out in time."""
+
     def __init__(
         self,
         *,
@@ -189,11 +194,12 @@ class Batch(_message.Message):
         classes: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
         rules: _abc.Iterable[Global___RuleName] | None = ...,
         folded: Global___Folded | None = ...,
+        listeners: _abc.Iterable[Global___Listener] | None = ...,
         previous: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["folded", b"folded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +291,55 @@ class Process(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Process: _TypeAlias = Process  # noqa: Y015
+
+@_typing.final
+class Listener(_message.Message):
+    """What a process that was refused would have reached on its own host, when the agent read the record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    TGID_FIELD_NUMBER: _builtins.int
+    COMM_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    sender: _builtins.int
+    """The refused: its thread group, and the destination as the record has it."""
+    remote: _builtins.bytes
+    port: _builtins.int
+    protocol: _builtins.int
+    present: _builtins.bool
+    """False when nobody listened there; what follows is empty then."""
+    tgid: _builtins.int
+    """Thread group that holds the socket, the lowest of several; 0 when none could be found."""
+    comm: _builtins.str
+    unit: _builtins.str
+    tags: _builtins.int
+    """Classes that the socket carries."""
+    def __init__(
+        self,
+        *,
+        sender: _builtins.int = ...,
+        remote: _builtins.bytes = ...,
+        port: _builtins.int = ...,
+        protocol: _builtins.int = ...,
+        present: _builtins.bool = ...,
+        tgid: _builtins.int = ...,
+        comm: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        tags: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comm", b"comm", "port", b"port", "present", b"present", "protocol", b"protocol", "remote", b"remote", "sender", b"sender", "tags", b"tags", "tgid", b"tgid", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Listener: _TypeAlias = Listener  # noqa: Y015
 
 @_typing.final
 class RuleName(_message.Message):

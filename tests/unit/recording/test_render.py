@@ -50,6 +50,52 @@ def test_a_refused_socket_and_an_execution():
     ]
 
 
+REFUSED = {"verdict": Verdict.DENY, "reason": Reason.UNTAGGED_PEER, "rule": 0, "tags": 3, "missing": 3, "flags": 1}
+LISTENER = {"sender": 4711, "remote": IPv6Address("::ffff:203.0.113.9").packed, "port": 443, "protocol": 6}
+REDIS = LISTENER | {"present": True, "tgid": 812, "comm": "redis-server", "unit": "redis.service", "tags": 5}
+CLASSES = {0: "eea-user-data", 1: "billing", 2: "ops"}
+
+
+@pytest.mark.parametrize(
+    ("listener", "says"),
+    [
+        (REDIS, "  (redis-server[812] of redis.service lacks billing: tag it, or name it under `peers`)"),
+        (
+            REDIS | {"unit": "", "tags": 0},
+            "  (redis-server[812] lacks eea-user-data,billing: tag it, or name it under `peers`)",
+        ),
+        (
+            REDIS | {"tags": 7, "unit": ""},
+            "  (redis-server[812] carries every class, and `loopback: deny` refuses it: name it under `peers`)",
+        ),
+        (
+            REDIS | {"tgid": 0, "comm": "", "unit": "", "tags": 1},
+            "  (a socket that no process holds lacks billing: tag it, or name it under `peers`)",
+        ),
+        (LISTENER, "  (nobody listens there)"),
+        (REDIS | {"port": 444}, ""),
+        (REDIS | {"protocol": 17}, ""),
+        (REDIS | {"sender": 4712}, ""),
+    ],
+)
+def test_a_refusal_on_the_host_itself_names_the_listener(listener, says):
+    (line,) = shown(record(**REFUSED), listeners=[listener], classes=CLASSES)
+    assert line.partition("UNTAGGED_PEER policy 7")[2] == says
+    assert shown(record(), listeners=[listener]) == shown(record())
+
+
+def test_a_listener_in_json():
+    (seen,) = documents(record(**REFUSED), listeners=[REDIS], classes=CLASSES)
+    assert seen["listener"] == {
+        "present": True,
+        "pid": 812,
+        "name": "redis-server",
+        "unit": "redis.service",
+        "classes": ["eea-user-data", "ops"],
+        "lacks": ["billing"],
+    }
+
+
 def test_a_packet_without_a_command_name_is_named_by_its_process():
     assert "curl[4711]" in shown(record(comm=b""))[0]
     assert "?[9]" in shown(record(comm=b"", tgid=9))[0]
@@ -88,6 +134,7 @@ def test_json_has_stable_names():
         "socket": 0,
         "interface": 0,
         "canary": False,
+        "listener": None,
         "process": {
             "pid": 4711,
             "tid": 4711,
@@ -117,6 +164,9 @@ def test_notices_and_unknown_numbers_are_json_too():
 def test_names_from_the_host_are_neutralised_everywhere(text):
     process = {"tgid": 4711, "image": 77, "comm": text, "executable": text, "command_line": text, "unit": text}
     fields = {"processes": [process], "classes": {0: text}, "rules": [{"version": 7, "rule": 3, "text": text}]}
+    fields["listeners"] = [REDIS | {"comm": text, "unit": text}]
+    assert all(line.isprintable() for line in shown(record(**REFUSED), **fields))
+    assert documents(record(**REFUSED), **fields)[0]["listener"]["unit"].isprintable()
     assert all(line.isprintable() for line in shown(record(comm=b""), **fields))
     (seen,) = documents(record(), **fields)
     assert all(value.isprintable() for value in seen["process"].values() if isinstance(value, str))

@@ -1,0 +1,47 @@
+"""A batch that was folded names exactly what its records still need."""
+
+from ipaddress import IPv6Address
+
+from landfast import batch as batches
+from landfast.event import Event
+from landfast.v1.batch_pb2 import Listener
+from landfast.verdict import Reason, Verdict
+from landfast_agent import folding
+from tests.unit.recording.builders import batch, record
+
+LOOPBACK = IPv6Address("::ffff:127.0.0.1").packed
+REFUSED = {"verdict": Verdict.DENY, "reason": Reason.UNTAGGED_PEER, "remote": LOOPBACK, "flags": 1, "tags": 1 << 63}
+
+
+def listener(port, tags=0):
+    return Listener(sender=4711, remote=LOOPBACK, port=port, protocol=6, present=True, comm=f"at-{port}", tags=tags)
+
+
+def refusals(*ports, first=1):
+    """A batch about refusals at those ports, with their listeners and an allowed flow."""
+    records = [record(), *(record(**REFUSED, remote_port=port) for port in ports)]
+    names = {0: "eu", 5: "ops", 63: "last"}
+    return batch(records, listeners=[listener(port, 1 << 5) for port in ports], classes=names, first_sequence=first)
+
+
+def listeners_of(message):
+    view = batches.decode(batches.encode(message))
+    return [view.listener(item).comm for _, item in view if isinstance(item, Event) and view.listener(item)]
+
+
+def test_listeners_stay_with_the_refusals_that_they_explain():
+    thinned = folding.thin(refusals(80, 81), folding.allowed_flows)
+    assert listeners_of(thinned) == ["at-80", "at-81"]
+    assert dict(thinned.classes) == {5: "ops", 63: "last"}
+
+
+def test_listeners_go_with_them():
+    thinned = folding.thin(refusals(80, 81), folding.everything)
+    assert (list(thinned.listeners), dict(thinned.classes)) == ([], {})
+
+
+def test_merged_batches_name_each_listener_once():
+    merged = folding.merge(refusals(80, 81), refusals(81, 82, first=4))
+    assert merged is not None
+    assert [each.port for each in merged.listeners] == [80, 81, 82]
+    assert listeners_of(merged) == ["at-80", "at-81", "at-81", "at-82"]
