@@ -37,8 +37,8 @@ LIMITS = {
     "LF_PATH_LEN": policy_layout.PATH_LEN,
     "LF_STAGES": len(verdict.Stage),
     "LF_COUNTERS": 8,
-    "LF_E_LOCAL": event._LOCAL,
-    "LF_E_SERVING": event._SERVING,
+    "LF_E_LOCAL": event.LOCAL,
+    "LF_E_SERVING": event.SERVING,
 }
 COMPILER = """
 import sys
