@@ -227,6 +227,18 @@ static __always_inline struct lf_policy *lf_active(void)
 	return policies.lookup(&slot);
 }
 
+/* Refuses, as far as the classes enforce, what is not about a destination. */
+static __always_inline void lf_refuse_for(struct lf_answer *a, u64 tags, u32 reason)
+{
+	struct lf_policy *policy = lf_active();
+
+	lf_refuse_all(a, tags, reason);
+	if (policy) {
+		a->version = policy->version;
+		a->verdict = lf_enforced(policy, tags);
+	}
+}
+
 /* The policy to ask, and nothing granted yet but what `loopback` says. NULL, with the answer given: there is none. */
 static __always_inline struct lf_policy *lf_begin(struct lf_question *q, struct lf_answer *a, struct lf_sum *sum)
 {

@@ -14,16 +14,22 @@ struct lf_packet {
 	u32 transport_at; /* offset of the transport header */
 	u8 ip_protocol;
 	u8 family;
-	u8 reason; /* not 0: why it cannot be judged */
-	u8 pad;
+	u8 reason;   /* not 0: why it cannot be judged */
+	u8 fragment; /* not 0: a part without ports, see device.c */
 };
+
+/* Bytes of the packet, counted from its IP header. */
+static __always_inline long lf_load(struct __sk_buff *skb, u32 at, void *to, u32 size)
+{
+	return bpf_skb_load_bytes_relative(skb, at, to, size, BPF_HDR_START_NET);
+}
 
 static __always_inline void lf_parse_ipv4(struct __sk_buff *skb, struct lf_packet *p, struct lf_question *q)
 {
 	struct iphdr header;
 
 	p->family = LF_AF_INET;
-	if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header))) {
+	if (lf_load(skb, 0, &header, sizeof(header))) {
 		p->reason = LF_R_MALFORMED;
 		return;
 	}
@@ -33,8 +39,10 @@ static __always_inline void lf_parse_ipv4(struct __sk_buff *skb, struct lf_packe
 	p->transport_at = sizeof(header);
 	if (header.ihl != 5)
 		p->reason = LF_R_SOURCE_ROUTE;
-	else if (header.frag_off & bpf_htons(0x1fff))
+	else if (header.frag_off & bpf_htons(0x1fff)) {
 		p->reason = LF_R_MALFORMED;
+		p->fragment = 1;
+	}
 }
 
 /* Walks the extension headers; one that reroutes, or one that is unknown, cannot be judged. RFC 8200, section 4. */
@@ -45,7 +53,7 @@ static __always_inline void lf_parse_ipv6(struct __sk_buff *skb, struct lf_packe
 	u32 at = LF_IPV6_FIXED;
 
 	p->family = LF_AF_INET6;
-	if (bpf_skb_load_bytes(skb, 0, &header, sizeof(header))) {
+	if (lf_load(skb, 0, &header, sizeof(header))) {
 		p->reason = LF_R_MALFORMED;
 		return;
 	}
@@ -55,7 +63,7 @@ static __always_inline void lf_parse_ipv6(struct __sk_buff *skb, struct lf_packe
 	for (u32 i = 0; i < LF_EXTENSION_HEADERS; i++) {
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS)
 			break;
-		if (bpf_skb_load_bytes(skb, at, extension, sizeof(extension))) {
+		if (lf_load(skb, at, extension, sizeof(extension))) {
 			p->reason = LF_R_MALFORMED;
 			return;
 		}
@@ -64,6 +72,7 @@ static __always_inline void lf_parse_ipv6(struct __sk_buff *skb, struct lf_packe
 	}
 	if (next == IPPROTO_ROUTING)
 		p->reason = LF_R_SOURCE_ROUTE;
+	p->fragment = next == IPPROTO_FRAGMENT;
 	p->ip_protocol = next;
 	p->transport_at = at;
 }
@@ -81,7 +90,7 @@ static __always_inline void lf_parse_transport(struct __sk_buff *skb, struct lf_
 	}
 	if (q->protocol == LF_PROTO_ICMP)
 		return;
-	if (bpf_skb_load_bytes(skb, p->transport_at, both, sizeof(both))) {
+	if (lf_load(skb, p->transport_at, both, sizeof(both))) {
 		p->reason = LF_R_MALFORMED;
 		return;
 	}
@@ -93,7 +102,7 @@ static __always_inline void lf_parse(struct __sk_buff *skb, struct lf_packet *p,
 {
 	u8 version = 0;
 
-	if (bpf_skb_load_bytes(skb, 0, &version, 1))
+	if (lf_load(skb, 0, &version, 1))
 		p->reason = LF_R_MALFORMED;
 	else if (version >> 4 == 4)
 		lf_parse_ipv4(skb, p, q);
@@ -158,7 +167,6 @@ int lf_egress(struct __sk_buff *skb)
 	struct lf_packet packet = {};
 	struct lf_answer a = {};
 	struct lf_actor actor = {};
-	struct lf_policy *policy;
 	struct lf_sock *sock;
 	struct lf_use *use;
 	u64 cookie;
@@ -187,12 +195,7 @@ int lf_egress(struct __sk_buff *skb)
 	}
 	cookie = bpf_get_socket_cookie(skb);
 	if (packet.reason) {
-		policy = lf_active();
-		lf_refuse_all(&a, q.tags, packet.reason);
-		if (policy) {
-			a.version = policy->version;
-			a.verdict = lf_enforced(policy, q.tags);
-		}
+		lf_refuse_for(&a, q.tags, packet.reason);
 	} else {
 		q.serving = lf_is_serving(sk, sock, cookie, &q);
 		if (q.local && q.protocol == LF_PROTO_TCP)

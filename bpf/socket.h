@@ -189,14 +189,9 @@ static __always_inline void lf_read_ipv6(struct bpf_sock_addr *ctx, u8 *address)
 static __always_inline int lf_forbid(u32 stage, u32 reason, u64 tags, struct lf_actor *actor, struct bpf_sock *sk)
 {
 	struct lf_question q = {.tags = tags, .protocol = sk->protocol};
-	struct lf_policy *policy = lf_active();
 	struct lf_answer a = {};
 
-	lf_refuse_all(&a, tags, reason);
-	if (policy) {
-		a.version = policy->version;
-		a.verdict = lf_enforced(policy, tags);
-	}
+	lf_refuse_for(&a, tags, reason);
 	lf_report(stage, &q, &a, actor, 0, sk->family, sk->type, 0);
 	return a.verdict == LF_DENY ? LF_REFUSE : LF_PASS;
 }

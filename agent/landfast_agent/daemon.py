@@ -16,7 +16,7 @@ import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, watch
+from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, watch
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
@@ -128,7 +128,8 @@ class Daemon:
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
         async with asyncio.TaskGroup() as tasks:
-            works = [self._follow_addresses, self._act, self._reload, self._tick, self._tamper.run, self._sing]
+            works = [self._follow_addresses, self._follow_links, self._act, self._reload, self._tick, self._tamper.run]
+            works.append(self._sing)
             running = [tasks.create_task(_persist(work)) for work in works]
             running += [tasks.create_task(self._uplink.run())] if self._uplink else []
             await self._stopping.wait()
@@ -223,6 +224,9 @@ class Daemon:
                 addresses.drain(netlink)
                 changed.clear()
                 addresses.synchronise(self._maps)
+
+    async def _follow_links(self) -> None:
+        await devices.follow(self._instance, lambda: self._tamper.ended)
 
     async def _tick(self) -> None:
         minute_at = time.monotonic() + _TICK_S

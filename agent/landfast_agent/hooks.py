@@ -3,7 +3,8 @@
 from collections.abc import Container
 from dataclasses import dataclass
 
-TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, RAW_TRACEPOINT, CGROUP_SOCK_ADDR, CGROUP_SOCKOPT, LSM = 5, 8, 9, 17, 18, 25, 29
+SCHED_CLS, TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, RAW_TRACEPOINT = 3, 5, 8, 9, 17  # enum bpf_prog_type
+CGROUP_SOCK_ADDR, CGROUP_SOCKOPT, LSM = 18, 25, 29
 _LSM_MAC = 27  # enum bpf_attach_type
 
 
@@ -27,6 +28,8 @@ class Hook:
     def title(self) -> str:
         if self.kind == LSM:
             return f"lsm/{self.function.removeprefix('bpf_lsm_')}"
+        if self.kind == SCHED_CLS:
+            return "tc/egress"
         return self.tracepoint or f"cgroup/{self.program.removeprefix('lf_')}"
 
     @property
@@ -35,6 +38,8 @@ class Hook:
 
 
 GUARD = Hook("lf_sys_enter", RAW_TRACEPOINT, tracepoint="sys_enter", optional=True, on_demand=True)
+
+DEVICE = Hook("lf_device", SCHED_CLS, on_demand=True)  # at each network link: landfast_agent.devices
 
 
 def _lsm(name: str) -> Hook:
@@ -85,6 +90,7 @@ HOOKS = (
     Hook("lf_egress", CGROUP_SKB, 1),
     Hook("lf_unix_connect", CGROUP_SOCK_ADDR, 49, optional=True),
     Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
+    DEVICE,
     GUARD,
     *LSM_HOOKS,
     LSM_SPLICE,

@@ -82,6 +82,10 @@ class _BatchOptions(_Options):
     _fields_ = (("sz", _SIZE), ("elem_flags", _U64), ("flags", _U64))
 
 
+class _LinkCreateOptions(_Options):
+    _fields_ = (("sz", _SIZE), ("flags", _U32), ("pad", _U32))
+
+
 class _MapInfo(c.Structure):
     """struct bpf_map_info of uapi/linux/bpf.h, as far as it is read here."""
 
@@ -104,7 +108,7 @@ class _ProgInfo(c.Structure):
 
 
 class _LinkInfo(c.Structure):
-    """struct bpf_link_info; the union holds (cgroup id, attach type) for cgroup links."""
+    """struct bpf_link_info; the union holds (cgroup id, attach type) for cgroup links, the index first for tcx."""
 
     _fields_ = (
         ("type", _U32),
@@ -142,6 +146,11 @@ class LinkInfo:
     prog_id: int
     cgroup_id: int
     attach_type: int
+
+    @property
+    def ifindex(self) -> int:
+        """Of the network link that a tcx link hangs at; 0 when that is gone."""
+        return self.cgroup_id & 0xFFFFFFFF
 
 
 def _call(what: str, function: str, *args: object) -> int:
@@ -315,8 +324,10 @@ def prog_info(fd: int) -> ProgInfo:
     return ProgInfo(info.type, info.id, bytes(info.tag).hex())
 
 
-def link_create(prog_fd: int, target_fd: int, attach_type: int) -> int:
-    return _call("attach program", "bpf_link_create", prog_fd, target_fd, attach_type, None)
+def link_create(prog_fd: int, target: int, attach_type: int, flags: int = 0) -> int:
+    """Descriptor of a new link. `target` is a descriptor, or the index of a network link."""
+    options = _LinkCreateOptions(flags=flags)
+    return _call("attach program", "bpf_link_create", prog_fd, target, attach_type, c.byref(options))
 
 
 def raw_tracepoint_open(name: str, prog_fd: int) -> int:

@@ -363,7 +363,7 @@ def is_loaded(instance: Instance) -> bool:
 def unload(instance: Instance) -> None:
     """Ends enforcement: links first, then programs and maps."""
     _unmark(instance)
-    for directory in ("links", "programs", "maps"):
+    for directory in ("links", "devices", "programs", "maps"):
         path = instance.pins / directory
         if path.is_dir():
             for pin in path.iterdir():

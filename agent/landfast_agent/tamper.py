@@ -75,6 +75,11 @@ class TamperWatch:
         self._ended = False
 
     @property
+    def ended(self) -> bool:
+        """Whether enforcement is being removed on purpose."""
+        return self._ended
+
+    @property
     def problems(self) -> list[str]:
         """What was altered and could not be put right."""
         return [f"{what}: {why}" for check in self._checks for what, why in check.stuck.items()]

@@ -130,8 +130,13 @@ def _comm(raw: bytes) -> str:
     return printable(raw.partition(b"\0")[0].decode("utf-8", "backslashreplace"))
 
 
+def _has_destination(stage: int, remote: bytes) -> bool:
+    """A frame at a network link has one when it is an IP packet of an inet socket."""
+    return stage in _STAGES_WITH_REMOTE or (stage == Stage.DEVICE and any(remote))
+
+
 def _event(raw: tuple[Any, ...]) -> Event:
     *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, _reserved = raw
     rest = remote_port, local_port, ifindex, _comm(comm)
-    destination = address(remote) if numbers[_STAGE] in _STAGES_WITH_REMOTE else None
+    destination = address(remote) if _has_destination(numbers[_STAGE], remote) else None
     return Event._make((*numbers, bool(flags & LOCAL), bool(flags & SERVING), *rest, destination))

@@ -134,6 +134,8 @@ def _call(item: Event) -> str:
     """What was asked for where there is no destination: `socket(AF_PACKET, SOCK_RAW, 3)`."""
     if item.stage == Stage.SYSCALL:
         return "system call"
+    if item.stage == Stage.DEVICE:
+        return f"frame({name(AddressFamily, item.family)}) on interface {item.ifindex}"
     return f"socket({name(AddressFamily, item.family)}, {name(SocketKind, item.type)}, {item.protocol})"
 
 

@@ -15,7 +15,7 @@ import click
 import psutil
 
 from landfast.event import printable
-from landfast_agent import cgroups, hardening, image, loader, lsm, perf, privileges, tasks
+from landfast_agent import cgroups, devices, hardening, image, loader, lsm, perf, privileges, tasks
 from landfast_agent.cgroup_names import unit_of
 from landfast_agent.errors import AgentError
 from landfast_agent.hooks import has_lsm_tier
@@ -82,11 +82,12 @@ def _loads(instance: Instance) -> str:
 def _attached(instance: Instance) -> str:
     if not instance.pins.exists():
         raise AgentError("not loaded yet: landfast-agent run")
-    states = loader.inspect(instance)
+    states, links = loader.inspect(instance), devices.inspect(instance)
     problems = [f"{state.hook.title}: {state.problem}" for state in states if state.problem]
+    problems += [f"network link {link.name}: {link.problem}" for link in links if link.problem]
     if problems:
         raise AgentError("; ".join(problems))
-    return f"{sum(1 for state in states if state.prog_id)} hooks"
+    return f"{sum(1 for state in states if state.prog_id)} hooks, and {len(links)} network links"
 
 
 def _tier(instance: Instance) -> str:

@@ -3,13 +3,14 @@
 import json
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
 import click
 
 from landfast.verdict import Stage
-from landfast_agent import loader, privileges, slots, tasks
+from landfast_agent import devices, loader, privileges, slots, tasks
 from landfast_agent.clock import Clock
 from landfast_agent.control import ask
 from landfast_agent.errors import AgentError, Unavailable
@@ -78,6 +79,7 @@ def gather(instance: Instance) -> dict[str, Any]:
             "instance": instance.name,
             "tier": "BPF LSM" if loader.offers_lsm(instance) else "cgroup hooks",
             "hooks": _hooks(instance),
+            "devices": [asdict(state) for state in devices.inspect(instance)],
             "policy": _policy(instance, maps),
             "tagged_processes": len(tagged),
             "outside_promise": _outside(tagged),
@@ -92,6 +94,9 @@ def gather(instance: Instance) -> dict[str, Any]:
 
 def _problems(found: dict[str, Any]) -> list[str]:
     problems = [f"hook {hook['hook']}: {hook['problem']}" for hook in found["hooks"] if hook["problem"]]
+    problems += [
+        f"network link {device['name']}: {device['problem']}" for device in found["devices"] if device["problem"]
+    ]
     problems += [found["policy"]["problem"]] if found["policy"]["problem"] else []
     if found["daemon"] is None:
         problems.append("the daemon is not running: enforcement goes on, events wait in the kernel's ring")
@@ -139,6 +144,7 @@ def _text(found: dict[str, Any]) -> str:
         f"instance    {found['instance']}",
         f"enforcing   {attached} of {wanted} hooks attached, {found['tagged_processes']} processes tagged",
         f"tier        {found['tier']}",
+        f"            {_watched(found['devices'])}",
         *_outside_lines(found["outside_promise"]),
         paragraph(f"policy      version {policy['version']}, classes {_classes(policy)}", 12),
         f"            maps read back: {policy.get('map_digest', '')[:16] or '-'}",
@@ -148,6 +154,11 @@ def _text(found: dict[str, Any]) -> str:
     ]
     problems = [paragraph(f"problem: {problem}", 9) for problem in found["problems"]]
     return "\n".join([*lines, "", *(problems or ["no problems"])])
+
+
+def _watched(devices: list[dict[str, Any]]) -> str:
+    watched = sum(1 for device in devices if not device["problem"])
+    return f"{watched} of {len(devices)} network links watched"
 
 
 def _outside_lines(outside: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import click
 
-from landfast_agent import loader, lock
+from landfast_agent import devices, loader, lock
 from landfast_agent.control import ask
 from landfast_agent.errors import BadInput, Refused, Unavailable
 from landfast_agent.instance import Instance
@@ -33,6 +33,7 @@ def command(instance: Instance, reason: str, force: bool) -> None:
         if not force:
             raise Unavailable(f"{error}\nor use --force: then nothing records that enforcement ended") from error
         _require_no_daemon(instance)
+    devices.detach(instance)
     loader.unload(instance)
     click.echo(f"instance {instance.name} is unloaded: nothing is enforced on this host by it any more")
 

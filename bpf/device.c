@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The backstop, on every link of the host but loopback: frames of tagged senders that no inet hook has seen, or not as
+ * they are now. Frames of packet sockets are refused. IP packets are judged once more, since what leaves may be another
+ * packet than the one that egress passed: a tunnel's, or one that was rewritten on its way. Who has no tags passes.
+ *
+ * At the link a stranger may be current, as in egress: the sender of a packet socket's frame is who named the socket's
+ * file in its last call. That holds at the first link that a frame passes, hence every link, not the physical ones
+ * alone.
+ */
+
+#define LF_NEXT (-1) /* TCX_NEXT, TC_ACT_UNSPEC: other programs have their say */
+#define LF_SHOT 2    /* TC_ACT_SHOT */
+
+#define LF_ETH_P_IP   0x0800
+#define LF_ETH_P_IPV6 0x86dd
+
+static __always_inline bool lf_is_inet(u32 family)
+{
+	return family == LF_AF_INET || family == LF_AF_INET6;
+}
+
+/* Tags of a sender that is no inet socket. */
+static __always_inline u64 lf_frame_tags(struct bpf_sock *sk, struct lf_sock *sock, struct lf_control *ctl,
+                                         struct lf_actor *actor)
+{
+	u64 task = bpf_get_current_task(), tags = sock ? sock->tags : 0;
+	struct lf_use *use = ctl->guarded ? uses.lookup(&task) : NULL;
+
+	if (!use || use->file != lf_file_of(lf_address_of(sk)))
+		return tags;
+	actor->image = use->image;
+	actor->tgid = use->tgid;
+	actor->uid = use->uid;
+	return tags | use->tags;
+}
+
+/* One part of a packet that was allowed as a whole has no ports: the policy must know its destination. */
+static __always_inline bool lf_is_known(struct lf_question *q)
+{
+	struct lf_policy *policy = lf_active();
+	struct lf_sum sum = {};
+
+	if (!policy)
+		return false;
+	sum.slot = policy->generation % LF_SLOTS;
+	return lf_dest(&sum, LF_SPACE_ALLOW, q->remote) || lf_dest(&sum, LF_SPACE_SERVE, q->remote);
+}
+
+static __always_inline int lf_refuse_frame(struct __sk_buff *skb, struct lf_question *q, struct lf_answer *a,
+                                           struct lf_actor *actor, u32 family)
+{
+	lf_report(LF_S_DEVICE, q, a, actor, bpf_get_socket_cookie(skb), family, 0, skb->ifindex);
+	return a->verdict == LF_DENY ? LF_SHOT : LF_NEXT;
+}
+
+/* The beginning of a packet whose ports come right after its addresses, as most do. */
+struct lf_ipv4_start {
+	struct iphdr ip;
+	u16 ports[2];
+};
+
+struct lf_ipv6_start {
+	struct ipv6hdr ip;
+	u16 ports[2];
+};
+
+static __always_inline bool lf_is_about(struct lf_sock *sock, struct lf_question *q, u16 *ports)
+{
+	return q->protocol == sock->protocol && lf_same_address(q->remote, sock->remote) &&
+	       (q->protocol == LF_PROTO_ICMP ||
+	        (bpf_ntohs(ports[0]) == sock->local_port && bpf_ntohs(ports[1]) == sock->remote_port));
+}
+
+/*
+ * Is this what the socket's last verdict, a moment ago in egress, was about? No lock: a verdict that changes under our
+ * eyes is about another packet of the same socket, which egress has passed as well. The whole way costs four times
+ * this.
+ */
+static __always_inline bool lf_is_as_passed(struct __sk_buff *skb, struct lf_sock *sock, struct lf_control *ctl)
+{
+	struct lf_ipv4_start v4;
+	struct lf_ipv6_start v6;
+	struct lf_question q;
+
+	if (sock->generation != ctl->generation || sock->verdict == LF_DENY || sock->local)
+		return false;
+	if (skb->protocol == bpf_htons(LF_ETH_P_IP)) {
+		if (lf_load(skb, 0, &v4, sizeof(v4)) || v4.ip.version != 4 || v4.ip.ihl != 5 ||
+		    v4.ip.frag_off & bpf_htons(0x1fff))
+			return false;
+		lf_map_ipv4(q.remote, v4.ip.daddr);
+		q.protocol = lf_protocol(v4.ip.protocol);
+		return lf_is_about(sock, &q, v4.ports);
+	}
+	if (skb->protocol != bpf_htons(LF_ETH_P_IPV6) || lf_load(skb, 0, &v6, sizeof(v6)) || v6.ip.version != 6)
+		return false;
+	__builtin_memcpy(q.remote, &v6.ip.daddr, 16);
+	q.protocol = lf_protocol(v6.ip.nexthdr);
+	return lf_is_about(sock, &q, v6.ports);
+}
+
+/* A packet of an inet socket, which egress has passed in one form or another. */
+static __always_inline int lf_device_packet(struct __sk_buff *skb, struct bpf_sock *sk, struct lf_sock *sock,
+                                            struct lf_control *ctl)
+{
+	struct lf_question q = {.tags = sock->tags, .foreign = sock->foreign != 0};
+	struct lf_actor actor = {.image = sock->image, .tgid = sock->tgid, .uid = sock->uid};
+	struct lf_packet packet = {};
+	struct lf_answer a = {};
+	u8 verdict;
+
+	if (lf_is_as_passed(skb, sock, ctl))
+		return LF_NEXT;
+	lf_parse(skb, &packet, &q);
+	if (packet.reason) {
+		if (packet.fragment && lf_is_known(&q))
+			return LF_NEXT;
+		lf_refuse_for(&a, q.tags, packet.reason);
+		return lf_refuse_frame(skb, &q, &a, &actor, packet.family);
+	}
+	verdict = lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
+	if (verdict) {
+		lf_count_at(LF_S_DEVICE, LF_C_CACHED);
+		return verdict == LF_DENY ? LF_SHOT : LF_NEXT;
+	}
+	q.serving = lf_is_serving(sk, sock, bpf_get_socket_cookie(skb), &q);
+	lf_decide(&q, &a);
+	return a.verdict == LF_ALLOW ? LF_NEXT : lf_refuse_frame(skb, &q, &a, &actor, packet.family);
+}
+
+int lf_device(struct __sk_buff *skb)
+{
+	struct lf_control *ctl = lf_control();
+	struct lf_actor actor = {};
+	struct lf_question q = {};
+	struct bpf_sock *sk = skb->sk;
+	struct lf_answer a = {};
+	struct lf_sock *sock;
+
+	if (!sk || !ctl || !ctl->tagged)
+		return LF_NEXT;
+	sock = sockets.sk_storage_get(sk, 0, 0);
+	if (lf_is_inet(sk->family))
+		return sock && sock->tags ? lf_device_packet(skb, sk, sock, ctl) : LF_NEXT;
+	q.tags = lf_frame_tags(sk, sock, ctl, &actor);
+	if (!q.tags)
+		return LF_NEXT;
+	lf_refuse_for(&a, q.tags, LF_R_FORBIDDEN_FAMILY);
+	return lf_refuse_frame(skb, &q, &a, &actor, sk->family);
+}
