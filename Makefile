@@ -8,8 +8,8 @@ C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] tests/load/*.c ben
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault test-load conformance demo demo-down lint format
-.PHONY: proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault test-load conformance demo demo-down
+.PHONY: lint format proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
