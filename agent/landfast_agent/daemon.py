@@ -16,12 +16,12 @@ import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, watch
+from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, tasks, watch
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
-from landfast_agent.control import Answer, ControlServer, Operation, Peer
+from landfast_agent.control import Answer, ControlServer, Handler, Operation, Peer
 from landfast_agent.drafts import Knowledge
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
@@ -127,11 +127,11 @@ class Daemon:
         self._recorder.start()
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as group:
             works = [self._follow_addresses, self._follow_links, self._act, self._reload, self._tick, self._tamper.run]
             works.append(self._sing)
-            running = [tasks.create_task(_persist(work)) for work in works]
-            running += [tasks.create_task(self._uplink.run())] if self._uplink else []
+            running = [group.create_task(_persist(work)) for work in works]
+            running += [group.create_task(self._uplink.run())] if self._uplink else []
             await self._stopping.wait()
             for task in running:
                 task.cancel()
@@ -266,9 +266,19 @@ class Daemon:
         return {
             "status": Operation(self._status),
             "exec": Operation(self._exec, root_only=False),
-            "tag": Operation(self._tag),
-            "unload": Operation(self._unload),
+            "tag": Operation(self._untagged(self._tag)),
+            "unload": Operation(self._untagged(self._unload)),
         }
+
+    def _untagged(self, handler: Handler) -> Handler:
+        """Who carries tags may gain more, and change nothing for others."""
+
+        async def checked(request: Answer, peer: Peer) -> Answer:
+            if tasks.get(self._maps, peer.pid):
+                raise Refused(f"process {peer.pid} carries data classes itself: ask from a process that carries none")
+            return await handler(request, peer)
+
+        return checked
 
     def _problems(self) -> list[str]:
         """What is wrong on this host."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from landfast.policy.layout import UNIX_NAME
 from landfast_agent import btf, cgroups, libbpf, lsm, perf
 from landfast_agent.errors import KernelError, Unavailable
 from landfast_agent.hooks import HOOKS, LSM, LSM_HOOKS, RAW_TRACEPOINT, Hook, has_lsm_tier
@@ -276,6 +277,11 @@ def _tags(program: Program) -> set[str]:
     return {hashlib.sha1(code, usedforsecurity=False).hexdigest()[:16], hashlib.sha256(code).hexdigest()[:16]}
 
 
+def _name_agent(fd: int, instance: Instance) -> None:
+    name = os.fsencode(instance.control_socket)
+    libbpf.map_update(fd, UNIX_NAME.pack(len(name), name), bytes(8))
+
+
 def load(image: Image, instance: Instance, ring_bytes: int) -> None:
     """Makes the kernel run `image` for this instance; what already runs is replaced in place.
 
@@ -291,6 +297,7 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
     for directory in ("maps", "programs", "links"):
         (instance.pins / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
     maps = _open_maps(image, instance, ring_bytes)
+    _name_agent(maps["agent_sockets"], instance)
     programs: dict[str, int] = {}
     try:
         programs = _load_programs(image, maps)

@@ -92,9 +92,26 @@ def _socket_fds(pid: int, thread: int) -> list[int]:
 
 
 def _is_socket(path: str) -> bool:
+    return _leads_to(path, "socket:")
+
+
+def _leads_to(path: str, kind: str) -> bool:
     with suppress(OSError):
-        return os.readlink(path).startswith("socket:")
+        return os.readlink(path).startswith(kind)
     return False
+
+
+def cannot_be_tagged(pid: int) -> str:
+    """Why nobody can tell what a process has open; empty when everything is in its descriptor tables."""
+    for thread in tables(pid):
+        directory = f"/proc/{pid}/task/{thread}/fd"
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for fd in os.listdir(directory):
+                if _leads_to(f"{directory}/{fd}", "anon_inode:[io_uring]"):
+                    return (
+                        f"it holds an io_uring (descriptor {fd}), which may hold sockets: stop it, and start it tagged"
+                    )
+    return ""
 
 
 def _describe(fd: int, copy: socket.socket) -> Found:

@@ -93,7 +93,7 @@ class Tagger:
             return self._hunt(root, tags, hunt)
 
     def _refuse(self, pid: int) -> None:
-        reason = self._lockout.process(pid)
+        reason = self._lockout.process(pid) or sockets.cannot_be_tagged(pid)
         if reason:
             raise Refused(f"process {pid} is not tagged: {reason}")
 

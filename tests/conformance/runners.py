@@ -24,6 +24,8 @@ data_classes:
     allow:
       - {{to: {APPROVED4}/32, ports: [any], reason: the approved destination}}
       - {{to: "{APPROVED6}/128", ports: [any], reason: the approved destination}}
+    peers:
+      - {{unix: "@landfast-control", reason: without BPF LSM unix sockets are judged by name}}
 """
 
 
