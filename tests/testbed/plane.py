@@ -26,12 +26,17 @@ from landfast_agent.slots import Loaded
 from landfast_agent.tagger import Tagger
 from tests.testbed.cgroup import Cgroup
 from tests.testbed.namespace import Namespace
+from tests.testbed.waiting import eventually
 
 _CLIENT = Path(__file__).with_name("client.py")
 _PYTHON = "/usr/bin/python3"
 _GATE = 'read _ && exec "$@"'  # waits until it is tagged, then becomes the program
 
 Attempt = tuple[str, str, int]  # way, address, port
+
+
+def _entered(pid: int, where: Namespace) -> None:
+    eventually(lambda: os.path.samefile(f"/proc/{pid}/ns/net", where.path), f"process {pid} is in its namespace", 10)
 
 
 class Plane:
@@ -74,6 +79,7 @@ class Plane:
         process: subprocess.Popen[str] = subprocess.Popen(command, **(defaults | options))
         try:
             if tags:
+                _entered(process.pid, where)  # rules hold where it is tagged
                 self.tagger.tag_tree(process.pid, tags)
             assert process.stdin is not None
             process.stdin.write("\n")
