@@ -41,8 +41,7 @@ static __always_inline bool lf_redirects(u32 level, u32 option)
 	       option == LF_IPV6_JOIN_ANYCAST || lf_is_within(option, LF_MCAST_JOIN_GROUP, LF_MCAST_MSFILTER) ||
 	       (lf_is_within(option, LF_IPV6_HOPOPTS, LF_IPV6_DSTOPTS) && option != LF_IPV6_RECVRTHDR &&
 	        option != LF_IPV6_RECVDSTOPTS) ||
-	       option == LF_IPV6_TRANSPARENT ||
-	       option == LF_IPV6_FREEBIND;
+	       option == LF_IPV6_TRANSPARENT || option == LF_IPV6_FREEBIND;
 }
 
 int lf_setsockopt(struct bpf_sockopt *ctx)

@@ -74,7 +74,7 @@ class _Member(NamedTuple):
 
 @cache
 def _vmlinux() -> int:
-    library = libbpf.library()
+    library = libbpf.lib()
     library.btf__load_vmlinux_btf.restype = c.c_void_p
     library.btf__type_by_id.restype = c.c_void_p
     library.btf__name_by_offset.restype = c.c_char_p
@@ -86,7 +86,7 @@ def _vmlinux() -> int:
 
 def _type(number: int) -> tuple[_Type, int]:
     """A type, with typedefs and qualifiers seen through, and its address."""
-    address = int(libbpf.library().btf__type_by_id(c.c_void_p(_vmlinux()), number))
+    address = int(libbpf.lib().btf__type_by_id(c.c_void_p(_vmlinux()), number))
     found = _Type(*(c.c_uint32 * 3).from_address(address))
     return _type(found.size) if found.kind in _TRANSPARENT else (found, address)
 
@@ -98,7 +98,7 @@ def _members(number: int) -> Iterator[_Member]:
         return
     for index in range(found.info & 0xFFFF):
         name, kind, offset = (c.c_uint32 * 3).from_address(address + 12 + index * 12)
-        text = libbpf.library().btf__name_by_offset(c.c_void_p(_vmlinux()), name).decode()
+        text = libbpf.lib().btf__name_by_offset(c.c_void_p(_vmlinux()), name).decode()
         bits = offset & 0xFFFFFF if found.info >> 31 else offset  # the rest is the size of a bit field
         if text:
             yield _Member(text, kind, bits)
@@ -107,7 +107,7 @@ def _members(number: int) -> Iterator[_Member]:
 
 
 def _id(name: str, kind: int) -> int | None:
-    number = int(libbpf.library().btf__find_by_name_kind(c.c_void_p(_vmlinux()), name.encode(), kind))
+    number = int(libbpf.lib().btf__find_by_name_kind(c.c_void_p(_vmlinux()), name.encode(), kind))
     return number if number > 0 else None
 
 

@@ -23,7 +23,7 @@ _ENOENT, _ENOSPC, _ENOMEM, _EFAULT = 2, 28, 12, 14
 
 
 @cache
-def library() -> c.CDLL:
+def lib() -> c.CDLL:
     """libbpf itself; for `btf`."""
     try:
         return c.CDLL("libbpf.so.1", use_errno=True)
@@ -154,7 +154,7 @@ class LinkInfo:
 
 
 def _call(what: str, function: str, *args: object) -> int:
-    result = int(getattr(library(), function)(*args))
+    result = int(getattr(lib(), function)(*args))
     if result < 0:
         raise KernelError(what, c.get_errno() or -result)
     return result
@@ -202,7 +202,7 @@ def map_create(
 def map_lookup(fd: int, key: bytes, value_size: int, flags: int = 0) -> bytes | None:
     """The value of `key`, None when there is none. Per-CPU maps: 8-byte aligned values of all possible CPUs."""
     value = c.create_string_buffer(value_size)
-    if library().bpf_map_lookup_elem_flags(fd, key, value, _U64(flags)) == 0:
+    if lib().bpf_map_lookup_elem_flags(fd, key, value, _U64(flags)) == 0:
         return value.raw
     if c.get_errno() == _ENOENT:
         return None
@@ -210,13 +210,13 @@ def map_lookup(fd: int, key: bytes, value_size: int, flags: int = 0) -> bytes | 
 
 
 def map_update(fd: int, key: bytes, value: bytes, flags: int = BPF_ANY) -> None:
-    if library().bpf_map_update_elem(fd, key, value, _U64(flags)) != 0:
+    if lib().bpf_map_update_elem(fd, key, value, _U64(flags)) != 0:
         raise KernelError(f"update map {_name(fd)}", c.get_errno())
 
 
 def map_delete(fd: int, key: bytes) -> bool:
     """Whether `key` was there."""
-    if library().bpf_map_delete_elem(fd, key) == 0:
+    if lib().bpf_map_delete_elem(fd, key) == 0:
         return True
     if c.get_errno() == _ENOENT:
         return False
@@ -227,7 +227,7 @@ def map_keys(fd: int, key_size: int) -> Iterator[bytes]:
     """Every key, once; keys that come or go meanwhile may be missed or seen."""
     following = c.create_string_buffer(key_size)
     key: bytes | None = None
-    while library().bpf_map_get_next_key(fd, key, following) == 0:
+    while lib().bpf_map_get_next_key(fd, key, following) == 0:
         key = following.raw
         yield key
     if c.get_errno() != _ENOENT:
@@ -248,7 +248,7 @@ def map_update_batch(fd: int, keys: bytes, values: bytes, count: int) -> None:
     options, done, stalls = _BatchOptions(), 0, 0
     while done < count:
         step = _U32(count - done)
-        status = library().bpf_map_update_batch(
+        status = lib().bpf_map_update_batch(
             fd, keys[done * key_size :], values[done * value_size :], c.byref(step), c.byref(options)
         )
         done += step.value
@@ -266,7 +266,7 @@ def map_lookup_batch(fd: int, key_size: int, value_size: int, max_entries: int) 
     while True:
         keys, values = c.create_string_buffer(size * key_size), c.create_string_buffer(size * value_size)
         following, count = c.create_string_buffer(max(key_size, 8)), _U32(size)
-        status = library().bpf_map_lookup_batch(fd, cursor, following, keys, values, c.byref(count), c.byref(options))
+        status = lib().bpf_map_lookup_batch(fd, cursor, following, keys, values, c.byref(count), c.byref(options))
         errno = c.get_errno() if status else 0
         if errno not in (0, _ENOENT):
             raise KernelError(f"dump map {_name(fd)}", errno)
@@ -308,12 +308,12 @@ def prog_load(
     """Verifies and loads a program; a refusal carries the end of the verifier's log."""
     options = _ProgLoadOptions(expected_attach_type=attach_type, attach_btf_id=attach_btf_id)
     args = (kind, name.encode()[:15], licence.encode(), instructions, _SIZE(len(instructions) // 8))
-    fd = int(library().bpf_prog_load(*args, c.byref(options)))
+    fd = int(lib().bpf_prog_load(*args, c.byref(options)))
     if fd >= 0:
         return fd
     log = c.create_string_buffer(1 << 24)
     options.log_level, options.log_size, options.log_buf = 1, len(log), c.cast(log, _CHARP)
-    library().bpf_prog_load(*args, c.byref(options))
+    lib().bpf_prog_load(*args, c.byref(options))
     tail = "\n".join(log.value.decode(errors="replace").splitlines()[-25:])
     raise KernelError(f"load program {name}", c.get_errno() or -fd, tail)
 
@@ -361,9 +361,9 @@ def btf_of_locked_struct(name: str, size: int) -> tuple[int, int, int]:
 
     The kernel demands BTF for socket storage, and finds the lock by its type's name.
     """
-    lib = library()
-    lib.btf__new_empty.restype = _PTR
-    btf = _PTR(lib.btf__new_empty())
+    so = lib()
+    so.btf__new_empty.restype = _PTR
+    btf = _PTR(so.btf__new_empty())
     integer = _call("BTF", "btf__add_int", btf, b"int", _SIZE(4), 1)
     word = _call("BTF", "btf__add_int", btf, b"unsigned int", _SIZE(4), 0)
     lock = _call("BTF", "btf__add_struct", btf, b"bpf_spin_lock", 4)
