@@ -19,7 +19,7 @@ from landfast_agent.tasks import Task
 _PIDFD_GETFD = 438
 _PIDFD_THREAD = os.O_EXCL  # uapi/linux/pidfd.h
 _KCMP, _KCMP_FILES = {"x86_64": 312, "aarch64": 272}, 2  # uapi/linux/kcmp.h
-_SO_COOKIE, _SO_ACCEPTCONN, _SO_PROTOCOL = 57, 30, 38
+_SO_COOKIE, _SO_ACCEPTCONN, _SO_PROTOCOL, _SO_DOMAIN = 57, 30, 38, 39  # asm-generic/socket.h
 _INET = (socket.AF_INET, socket.AF_INET6)
 _TAGGED = (*_INET, socket.AF_UNIX)  # with BPF LSM, unix peers are judged by their tags
 _GONE = (errno.ESRCH, errno.EBADF, errno.ENOENT)
@@ -45,10 +45,28 @@ def _duplicate(pidfd: int, fd: int) -> socket.socket | None:
     libc = ctypes.CDLL(None, use_errno=True)
     copy = int(libc.syscall(_PIDFD_GETFD, pidfd, fd, 0))
     if copy >= 0:
-        return socket.socket(fileno=copy)
+        return _as_socket(copy)
     if ctypes.get_errno() in _GONE:
         return None
     raise KernelError(f"take descriptor {fd} of another process", ctypes.get_errno())
+
+
+def _as_socket(fd: int) -> socket.socket | None:
+    """Takes a descriptor over. None when the number was given to something else than a socket meanwhile.
+
+    The kernel is asked for family and type: `socket.socket` would ask for a name, which some families wait to give.
+    """
+    anything = socket.socket(socket.AF_UNSPEC, 0, 0, fileno=fd)
+    try:
+        family, kind, protocol = (
+            anything.getsockopt(socket.SOL_SOCKET, option) for option in (_SO_DOMAIN, socket.SO_TYPE, _SO_PROTOCOL)
+        )
+    except OSError as error:
+        anything.close()
+        if error.errno == errno.ENOTSOCK:
+            return None
+        raise
+    return socket.socket(family, kind, protocol, fileno=anything.detach())
 
 
 def tables(pid: int) -> list[int]:
