@@ -12,8 +12,11 @@
 
 #define LF_AF_UNIX          1
 #define LF_AF_NETLINK       16
+#define LF_AF_PACKET        17
 #define LF_AF_ALG           38
 #define LF_NETLINK_USERSOCK 2
+#define LF_SOCK_PACKET      10
+#define LF_SOCK_TYPES       0xf /* the rest of socket's second argument are flags */
 
 #define LF_PTRACE_TRACEME 0
 #define LF_TUNSETIFF      0x400454ca
@@ -141,6 +144,14 @@ static __always_inline void lf_read_call(u64 regs, struct lf_call *call)
 	}
 }
 
+/* The family that a call gets: SOCK_PACKET makes another one of AF_INET (__sock_create in net/socket.c). */
+static __always_inline u32 lf_asked_family(struct lf_call *call)
+{
+	u32 family = call->first;
+
+	return family == LF_AF_INET && (call->second & LF_SOCK_TYPES) == LF_SOCK_PACKET ? LF_AF_PACKET : family;
+}
+
 static __always_inline bool lf_is_decided_family(u32 family, u32 protocol)
 {
 	if (family == LF_AF_NETLINK)
@@ -156,7 +167,7 @@ static __always_inline bool lf_is_forbidden(u32 action, struct lf_call *call, u6
 	case LF_ACT_FORBID:
 		return true;
 	case LF_ACT_FAMILY:
-		return !lf_is_decided_family(call->first, call->third);
+		return !lf_is_decided_family(lf_asked_family(call), call->third);
 	case LF_ACT_SOCKETCALL:
 		return call->first == LF_SYS_SOCKET || call->first == LF_SYS_SOCKETPAIR;
 	case LF_ACT_URING:
@@ -190,7 +201,7 @@ static __always_inline void lf_stop(u32 action, struct lf_call *call, u64 tags, 
 	a.verdict = kills ? LF_DENY : LF_WOULD_DENY;
 	if (kills && bpf_send_signal(LF_SIGKILL))
 		lf_count_failure(LF_F_SIGNAL);
-	lf_report(LF_S_SYSCALL, &q, &a, actor, 0, action == LF_ACT_FAMILY ? call->first : 0, 0, 0);
+	lf_report(LF_S_SYSCALL, &q, &a, actor, 0, action == LF_ACT_FAMILY ? lf_asked_family(call) : 0, 0, 0);
 }
 
 /* The descriptor that a call sends on. */

@@ -22,12 +22,13 @@ data_classes:
   entered: {{select: [{{cgroup: "/{cgroup}"}}]}}
 """
 
-AF_VSOCK = 40
+AF_VSOCK, SOCK_PACKET = 40, 10
 DATAGRAM, STREAM, RAW = socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_RAW
 
 FORBIDDEN = {
     "packet": ("create", socket.AF_PACKET, RAW),
     "packet, cooked": ("create", socket.AF_PACKET, DATAGRAM),
+    "packet, by its old name": ("create", socket.AF_INET, SOCK_PACKET),
     "vsock": ("create", AF_VSOCK, STREAM),
     "user netlink": ("create", socket.AF_NETLINK, RAW, 2),
     "raw": ("create", socket.AF_INET, RAW, 1),
