@@ -37,6 +37,7 @@ from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
 from landfast_agent.tamper import TamperWatch
+from landfast_agent.unix_names import UnixNames
 
 if TYPE_CHECKING:
     from landfast.policy.model import Policy
@@ -79,7 +80,12 @@ class Daemon:
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
             counters=self._maps.counters,
-            known=Knowledge(Processes(self._maps, command_lines=config.command_lines), store, Listeners(self._maps)),
+            known=Knowledge(
+                Processes(self._maps, command_lines=config.command_lines),
+                store,
+                Listeners(self._maps),
+                UnixNames(self._maps),
+            ),
             on_stored=self._stored,
             on_records=self._watch,
         )

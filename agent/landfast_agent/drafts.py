@@ -13,7 +13,7 @@ from landfast import batch, event
 from landfast.event import Event
 from landfast.v1.batch_pb2 import Batch, Listener, Notice, Process, RuleName
 from landfast.verdict import Protocol as Transport
-from landfast.verdict import Reason
+from landfast.verdict import Reason, Stage
 from landfast_agent.folding import TARGET_BYTES
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ class Refusals(Protocol):
     def explain(self, event: Event, process: Process) -> Listener | None: ...
 
 
+class Sockets(Protocol):
+    """Who knows names of unix sockets: `landfast_agent.unix_names.UnixNames`."""
+
+    def unix_name(self, key: int) -> str:
+        """The name that the kernel keeps under `key`; empty when it is not kept any more."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """What all batches of a round have in common, and what the last one says of the ring."""
@@ -63,6 +70,7 @@ class Knowledge:
     executions: Executions
     names: Names
     refusals: Refusals
+    sockets: Sockets
 
 
 def make(records: bytes, notices: Sequence[Notice], frame: Frame, known: Knowledge) -> list[Batch]:
@@ -97,7 +105,7 @@ def _fitting(make: Callable[[int, int], Batch], begin: int, end: int) -> Iterato
 
 
 class _Described:
-    """The records of a round with the executions, rules and listeners that they name, each found once."""
+    """The records of a round with the executions, rules, listeners and sockets that they name, each found once."""
 
     def __init__(self, records: bytes, known: Knowledge) -> None:
         self._names = known.names
@@ -108,6 +116,7 @@ class _Described:
         self._rules = [self._rule_name(at) for at in firsts]
         firsts, self._refusal = _refusals(self._rows)
         self._listeners = [self._explain(at, known.refusals) for at in firsts]
+        self._unix_names = {key: known.sockets.unix_name(key) for key in _unix_keys(self._rows)}
 
     def _explain(self, at: int, refusals: Refusals) -> Listener | None:
         process = self._processes[self._execution[at]]
@@ -132,6 +141,7 @@ class _Described:
             rules=[rule for rule in rules if rule.text],
             listeners=listeners,
             classes=self._classes(tags, int(rows["version"].max())),
+            unix_names={key: name for key in _unix_keys(rows) if (name := self._unix_names[key])},
         )
 
     def _classes(self, mask: int, version: int) -> dict[int, str]:
@@ -150,6 +160,12 @@ def _refusals(rows: "NDArray[np.void]") -> "tuple[NDArray[np.intp], NDArray[np.i
     ports = some["tgid"].astype("u8") << 24 | some["remote_port"].astype("u8") << 8 | some["protocol"]
     _, firsts, which[at] = np.unique(np.column_stack((where, ports)), axis=0, return_index=True, return_inverse=True)
     return at[firsts], which
+
+
+def _unix_keys(rows: "NDArray[np.void]") -> list[int]:
+    """Under which keys the kernel keeps the names of the unix sockets in question."""
+    keys = np.unique(rows["detail"][rows["stage"] == Stage.UNIX])
+    return [int(key) for key in keys[keys != 0]]
 
 
 def _pairs(high: "NDArray[np.uint64]", low: "NDArray[np.uint32]") -> "tuple[NDArray[np.intp], NDArray[np.intp]]":

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from landfast import event
 from landfast.event import Event
 from landfast.v1.batch_pb2 import Batch, Listener, Notice, Process
-from landfast.verdict import Reason
+from landfast.verdict import Reason, Stage
 
 #: A batch is an entry of the log, whose format allows 65,535 bytes; the rest is for what the log adds.
 MAX_BYTES = 60_000
@@ -27,7 +27,7 @@ MAX_RECORDS = 400
 COUNTERS = 72
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-_PREVIOUS = bytes((Batch.PREVIOUS_FIELD_NUMBER << 3 | 2, _DIGEST_SIZE))  # tag and length as protobuf writes them
+_PREVIOUS = Batch(previous=bytes(_DIGEST_SIZE)).SerializeToString()[:-_DIGEST_SIZE]  # tag and length
 _MAX_BODY = MAX_BYTES - len(_PREVIOUS) - _DIGEST_SIZE
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_SEQUENCE = 2**63 - 1  # what SQLite and a signed protobuf integer can hold
@@ -124,6 +124,10 @@ class BatchView:
     def listener(self, item: Event) -> Listener | None:
         """Who listened where this was refused; None when that is not the reason, or nobody found out in time."""
         return self._listeners.get(refusal_of(item)) if item.reason == Reason.UNTAGGED_PEER else None
+
+    def unix_name(self, item: Event) -> str:
+        """The unix socket that was connected or sent to, `@name` for an abstract one; empty when there is none."""
+        return self.message.unix_names.get(item.detail, "") if item.stage == Stage.UNIX else ""
 
     def classes(self, mask: int) -> list[str]:
         """Names of the classes in a mask, `#BIT` for one whose name the batch does not tell."""

@@ -82,6 +82,7 @@ class Event(NamedTuple):
     ifindex: int
     comm: str  # control characters and what is no UTF-8 escaped
     remote: IPv4Address | IPv6Address | None  # IPv4 also where the kernel says ::ffff:a.b.c.d; None: no destination
+    detail: int  # stage SYSCALL: see landfast.calls; stage UNIX: key of the socket's name, 0 where it has none
 
 
 def read(record: bytes) -> Event:
@@ -136,7 +137,7 @@ def _has_destination(stage: int, remote: bytes) -> bool:
 
 
 def _event(raw: tuple[Any, ...]) -> Event:
-    *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, _reserved = raw
+    *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, detail = raw
     rest = remote_port, local_port, ifindex, _comm(comm)
     destination = address(remote) if _has_destination(numbers[_STAGE], remote) else None
-    return Event._make((*numbers, bool(flags & LOCAL), bool(flags & SERVING), *rest, destination))
+    return Event._make((*numbers, bool(flags & LOCAL), bool(flags & SERVING), *rest, destination, detail))

@@ -10,6 +10,7 @@ from enum import IntEnum
 from socket import AddressFamily, SocketKind
 from typing import Any
 
+from landfast import calls
 from landfast.batch import BatchView
 from landfast.event import Event, printable
 from landfast.v1.batch_pb2 import Listener, Notice, NoticeKind, Process
@@ -108,7 +109,7 @@ def _action(view: BatchView, item: Event) -> Iterator[str]:
         process = view.process(item)
         yield printable(process.executable) if process else ""
         return
-    yield f"-> {endpoint(item)} " if item.remote else f"{_call(item)} "
+    yield f"-> {endpoint(item)} " if item.remote else f"{_call(view, item)} "
     yield name(Reason, item.reason)
     if item.rule:
         yield str(item.rule)
@@ -116,6 +117,8 @@ def _action(view: BatchView, item: Event) -> Iterator[str]:
     listener = view.listener(item)
     if listener:
         yield f" {_listener_words(view, item, listener)}"
+    elif view.unix_name(item) and item.missing:
+        yield " (name it under `peers`)"
 
 
 def _listener_words(view: BatchView, item: Event, listener: Listener) -> str:
@@ -130,10 +133,12 @@ def _listener_words(view: BatchView, item: Event, listener: Listener) -> str:
     return f"({who} lacks {lacking}: tag it, or name it under `peers`)"
 
 
-def _call(item: Event) -> str:
-    """What was asked for where there is no destination: `socket(AF_PACKET, SOCK_RAW, 3)`."""
+def _call(view: BatchView, item: Event) -> str:
+    """What was asked for where there is no address: `socket(AF_PACKET, SOCK_RAW, 3)`, `unix:/run/docker.sock`."""
+    if item.stage == Stage.UNIX:
+        return f"-> unix:{printable(view.unix_name(item)) or '?'}"
     if item.stage == Stage.SYSCALL:
-        return "system call"
+        return f"{calls.name(item)}({name(AddressFamily, item.family) if item.family else ''})"
     if item.stage == Stage.DEVICE:
         return f"frame({name(AddressFamily, item.family)}) on interface {item.ifindex}"
     return f"socket({name(AddressFamily, item.family)}, {name(SocketKind, item.type)}, {item.protocol})"
@@ -168,6 +173,8 @@ def _event_document(view: BatchView, item: Event) -> dict[str, Any]:
         "socket_type": name(SocketKind, item.type),
         "socket": item.cookie,
         "interface": item.ifindex,
+        "call": calls.name(item) if item.stage == Stage.SYSCALL else None,
+        "unix_name": printable(view.unix_name(item)) or None,
         "canary": view.is_canary(item),
         "listener": _listener_document(view, item),
         "process": _process_document(view.process(item), item),

@@ -64,3 +64,21 @@ class Stage(IntEnum):
     SYSCALL = 5
     UNIX = 6
     DEVICE = 7
+
+
+class LsmHook(IntEnum):
+    """Hooks of BPF LSM that refuse, named as the kernel names them (enum lf_lsm_hook)."""
+
+    SOCKET_CREATE = 1
+    SOCKET_SENDMSG = 2
+    FILE_RECEIVE = 3
+    FILE_PERMISSION = 4
+    PTRACE_ACCESS_CHECK = 5
+    BPF = 6
+    KERNEL_READ_FILE = 7
+    KERNEL_LOAD_DATA = 8
+    TUN_DEV_CREATE = 9
+    TUN_DEV_OPEN = 10
+    INODE_INIT_SECURITY_ANON = 11
+    SOCKET_POST_CREATE = 12
+    SOCKET_ACCEPT = 13

@@ -20,6 +20,9 @@ class Known:
     def explain(self, event, process):
         return None
 
+    def unix_name(self, key):
+        return f"/run/{key}.sock"
+
     def rule_text(self, version, number):
         return f"rule {number} of policy {version}"
 
@@ -29,7 +32,7 @@ class Known:
 
 def recorder(ring, spool, counters=lambda: (0,) * 72, **options):
     known = Known()
-    return Recorder(ring=ring, spool=spool, counters=counters, known=Knowledge(known, known, known), **options)
+    return Recorder(ring=ring, spool=spool, counters=counters, known=Knowledge(known, known, known, known), **options)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable
 from enum import IntEnum
 
-from landfast import event, verdict
+from landfast import calls, event, verdict
 from landfast.policy import layout as policy_layout
 from landfast.policy.layout import Layout
 from landfast_agent import layout as agent_layout
@@ -25,6 +25,7 @@ ENUMS = {
     "LF_": verdict.Verdict,
     "LF_R_": verdict.Reason,
     "LF_S_": verdict.Stage,
+    "LF_LSM_": verdict.LsmHook,
 }
 LIMITS = {
     "LF_LAYOUT_VERSION": agent_layout.LAYOUT_VERSION,
@@ -39,6 +40,8 @@ LIMITS = {
     "LF_COUNTERS": 8,
     "LF_E_LOCAL": event.LOCAL,
     "LF_E_SERVING": event.SERVING,
+    "LF_CALL_32BIT": calls.CALL_32BIT,
+    "LF_CALL_LSM": calls.CALL_LSM,
 }
 COMPILER = """
 import sys

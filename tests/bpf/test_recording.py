@@ -1,6 +1,7 @@
 """The recorder on the real data plane: what tagged programs do is recorded with who they were, exactly once."""
 
 import os
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from landfast_agent.processes import Processes
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Spool
+from landfast_agent.unix_names import UnixNames
 from tests.testbed import Cgroup, eventually
 from tests.testbed.names import owned
 from tests.testbed.plane import Plane
@@ -56,7 +58,12 @@ def recording(plane, path, **options):
         ring=ring,
         spool=Spool(path, "hall-1", standalone=True),
         counters=plane.maps.counters,
-        known=Knowledge(Processes(plane.maps, **options), PolicyStore(path.parent / "policies"), Listeners(plane.maps)),
+        known=Knowledge(
+            Processes(plane.maps, **options),
+            PolicyStore(path.parent / "policies"),
+            Listeners(plane.maps),
+            UnixNames(plane.maps),
+        ),
     )
     recorder.start()
     try:
@@ -211,3 +218,31 @@ def test_a_cgroup_is_named_by_its_path_also_when_its_process_is_gone(plane, path
         ((view, item),) = connects(path)
         assert view.process(item).cgroup == f"/{made.name}"
         assert view.process(item).unit == "feed-ingest.service"
+
+
+CONNECT_UNIX = """
+import socket, sys
+sys.stdin.readline()
+for name in {names!r}:
+    with socket.socket(socket.AF_UNIX) as sock:
+        print(sock.connect_ex(name))
+"""
+
+
+def test_refused_unix_sockets_are_named(plane, path):
+    """A daemon listens at the first of them, so that a refusal is not mistaken for an absence."""
+    if not (plane.instance.pins / "links" / "lf_unix_connect").exists():
+        raise AssertionError("this kernel does not judge unix sockets: run this test on Linux 6.7 or with BPF LSM")
+    names = [str(path.parent / "server"), "\0landfast\x1btest", "@relative"]
+    code = CONNECT_UNIX.format(names=names)
+    with socket.socket(socket.AF_UNIX) as server, recording(plane, path):
+        server.bind(names[0])
+        server.listen()
+        process = subprocess.Popen(
+            ["/usr/bin/python3", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        plane.tagger.tag_tree(process.pid, plane.tags(["eu"]))
+        assert process.communicate("\n", timeout=60)[0].split() == ["1"] * 3  # EPERM
+    seen = [(view, item) for view, item in events(path) if isinstance(item, Event) and item.stage == Stage.UNIX]
+    assert [view.unix_name(item) for view, item in seen] == [names[0], "@landfast\\x1btest", "./@relative"]
+    assert all(f"-> unix:{view.unix_name(item)}  UNTAGGED_PEER" in render.line(view, item) for view, item in seen)

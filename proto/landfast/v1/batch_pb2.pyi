@@ -113,6 +113,26 @@ class Batch(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class UnixNamesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     HOST_FIELD_NUMBER: _builtins.int
     BOOT_ID_FIELD_NUMBER: _builtins.int
     FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
@@ -127,6 +147,7 @@ class Batch(_message.Message):
     RULES_FIELD_NUMBER: _builtins.int
     FOLDED_FIELD_NUMBER: _builtins.int
     LISTENERS_FIELD_NUMBER: _builtins.int
+    UNIX_NAMES_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Host name under which the agent enrolled, or the machine's own name in standalone mode."""
@@ -178,6 +199,10 @@ class Batch(_message.Message):
     def listeners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Listener]:
         """Who listened where tagged processes were refused on their own host, as far as the agent could find out in time."""
 
+    @_builtins.property
+    def unix_names(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """Names of the unix sockets that records of the stage UNIX are about, by their `detail`; abstract ones with an `@`."""
+
     def __init__(
         self,
         *,
@@ -195,11 +220,12 @@ class Batch(_message.Message):
         rules: _abc.Iterable[Global___RuleName] | None = ...,
         folded: Global___Folded | None = ...,
         listeners: _abc.Iterable[Global___Listener] | None = ...,
+        unix_names: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
         previous: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["folded", b"folded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules", "unix_names", b"unix_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

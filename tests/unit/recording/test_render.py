@@ -1,12 +1,14 @@
 import json
+import re
 from ipaddress import IPv6Address
 
 import pytest
 
 from landfast import batch as batches
-from landfast import render
+from landfast import calls, render
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast.verdict import Reason, Stage, Verdict
+from landfast.verdict import LsmHook, Reason, Stage, Verdict
+from landfast_agent.image import source_directory
 from tests.unit.recording.builders import batch, notice, record
 
 RULE = {"version": 7, "rule": 3, "text": "eea-user-data allow 203.0.113.0/24 tcp/443: backups"}
@@ -48,6 +50,56 @@ def test_a_refused_socket_and_an_execution():
         "22:13:21.000 hall-1 DENY  eea-user-data curl[4711] socket(AF_PACKET, SOCK_RAW, 3)  FORBIDDEN_FAMILY policy 7",
         "22:13:21.000 hall-1 EXEC  eea-user-data curl[4711] /usr/bin/curl",
     ]
+
+
+FORBIDDEN = {"stage": Stage.SYSCALL, "verdict": Verdict.DENY, "reason": Reason.FORBIDDEN_CALL, "rule": 0, "family": 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"detail": 101}, "ptrace()"),
+        ({"detail": 26 | calls.CALL_32BIT}, "ptrace/32bit()"),
+        ({"detail": 999}, "999()"),
+        ({"detail": 41, "family": 17}, "socket(AF_PACKET)"),
+        ({"detail": calls.CALL_LSM | LsmHook.PTRACE_ACCESS_CHECK}, "lsm/ptrace_access_check()"),
+        ({"detail": calls.CALL_LSM | LsmHook.SOCKET_CREATE, "family": 40}, "lsm/socket_create(AF_VSOCK)"),
+        ({"detail": calls.CALL_LSM | 99}, "lsm/99()"),
+        ({"reason": Reason.SOURCE_ROUTE}, "setsockopt()"),
+    ],
+)
+def test_a_refused_call_is_named(fields, says):
+    (line,) = shown(record(**FORBIDDEN | fields))
+    assert f"curl[4711] {says}  " in line
+    (seen,) = documents(record(**FORBIDDEN | fields))
+    assert seen["call"] == says.partition("(")[0]
+
+
+def test_every_call_that_the_guard_looks_at_has_its_name():
+    guard = (source_directory() / "guard.c").read_text()
+    _, table_64, table_32 = re.split(r"lf_action_(?:64|32)\(u32 number\)", guard)[:3]
+    for table, names in ((table_64, calls.NAMES_64), (table_32.partition("\n}")[0], calls.NAMES_32)):
+        assert {int(number): name for number, name in re.findall(r"case (\d+): +/\* (\w+) \*/", table)} == names
+
+
+@pytest.mark.parametrize(
+    ("names", "says", "told"),
+    [
+        (
+            {5: "/run/docker.sock"},
+            "unix:/run/docker.sock  UNTAGGED_PEER policy 7  (name it under `peers`)",
+            "/run/docker.sock",
+        ),
+        ({5: "@\x1b"}, "unix:@\\x1b  UNTAGGED_PEER policy 7  (name it under `peers`)", "@\\x1b"),
+        ({6: "/another"}, "unix:?  UNTAGGED_PEER policy 7", None),
+    ],
+)
+def test_a_refusal_names_the_unix_socket(names, says, told):
+    refused = {"stage": Stage.UNIX, "protocol": 0, "remote_port": 0, "family": 1, "detail": 5}
+    (line,) = shown(record(**REFUSED | refused), unix_names=names)
+    assert line.partition("-> ")[2] == says
+    (seen,) = documents(record(**REFUSED | refused), unix_names=names)
+    assert seen["unix_name"] == told
 
 
 REFUSED = {"verdict": Verdict.DENY, "reason": Reason.UNTAGGED_PEER, "rule": 0, "tags": 3, "missing": 3, "flags": 1}
@@ -133,6 +185,8 @@ def test_json_has_stable_names():
         "socket_type": "SOCK_STREAM",
         "socket": 0,
         "interface": 0,
+        "call": None,
+        "unix_name": None,
         "canary": False,
         "listener": None,
         "process": {
