@@ -48,7 +48,11 @@ def _arguments() -> argparse.Namespace:
         metavar="DIR",
         help="where results are kept",
     )
-    add("--resume", action="store_true", help="leave out what has a result for this kernel and commit")
+    add(
+        "--resume",
+        action="store_true",
+        help="leave out what has a result for this kernel and commit, or is unchanged and has one for `none`",
+    )
     add("--commit", default="", help="the commit that results are kept under, where git cannot tell")
     add("--json", type=Path, metavar="FILE", help="write the results of this kernel as JSON")
     add("--merge", type=Path, metavar="DIR", help="run nothing: take results from DIR into docs/conformance.{md,json}")
@@ -74,6 +78,8 @@ def _selected(globs: list[str]) -> list[Technique]:
 
 def _try_all(args: argparse.Namespace, techniques: list[Technique], store: Store) -> None:
     """`none` first: only what escapes with nothing to confine it is tried under the others."""
+    if args.resume:
+        store.adopt("none", {each.name: build.digest(each) for each in techniques})
     for name in dict.fromkeys(["none", *args.runners]):
         free = store.of("none")
         wanted = techniques if name == "none" else [each for each in techniques if _escapes(free.get(each.name))]
@@ -89,9 +95,10 @@ def _escapes(result: Result | None) -> bool:
 
 def _try(name: str, techniques: list[Technique], store: Store, args: argparse.Namespace) -> None:
     print(f"\n{name}: {len(techniques)} techniques", flush=True)
+    programs = {each.name: build.digest(each) for each in techniques}
 
     def tell(result: Result) -> None:
-        kept = _cannot(result) if name == "none" else result
+        kept = replace(_cannot(result) if name == "none" else result, program=programs.get(result.technique, ""))
         store.add(name, kept)
         if kept.outcome is not Outcome.WORKS:
             print(f"  {kept.technique:44} {kept.outcome:8} {kept.seconds:5.1f} s  {kept.said[:60]}", flush=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from tests.conformance.technique import Technique
 
 _ROOT = Path(__file__).parents[2]
 _BUILD = _ROOT / "build" / "conformance" / "bin"
+_TAKES_IN = re.compile(r'^(?:#include "(.+)"|from (\w+) import )', re.MULTILINE)
 _PYTHON = ("/usr/bin/python3", "-SEs")  # finds common.py beside the script, and nothing of this environment
 
 
@@ -25,10 +27,23 @@ def build_all(techniques: list[Technique]) -> None:
         command(technique.source)
 
 
+def digest(technique: Technique) -> str:
+    """Of all that is run for it, so that what it did when nothing confined it holds while that stays as it is."""
+    return _digest(technique.source, *([technique.helper] if technique.helper else []))
+
+
+def _digest(*sources: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for each in sources for path in _parts(each))).hexdigest()[:16]
+
+
+def _parts(source: Path) -> list[Path]:
+    """The source, and what it takes in from its own directory."""
+    beside = (source.with_name(c or f"{python}.py") for c, python in _TAKES_IN.findall(source.read_text()))
+    return [source, *(part for path in beside if path.exists() for part in _parts(path))]
+
+
 def _binary(source: Path) -> Path:
-    headers = sorted(source.parent.glob("*.h"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (source, *headers))).hexdigest()[:16]
-    binary = _BUILD / f"{source.stem}-{digest}"
+    binary = _BUILD / f"{source.stem}-{_digest(source)}"
     if not binary.exists():
         _compile(source, binary)
     return binary

@@ -32,7 +32,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a trial. `said` is the program's own view, `seen` the first forbidden frames."""
+    """What came of a trial. `said` is the program's own view, `seen` the first forbidden frames.
+
+    `program` is the digest of what was run.
+    """
 
     technique: str
     outcome: Outcome
@@ -42,6 +45,7 @@ class Result:
     apart: int = 0
     seen: tuple[str, ...] = ()
     seconds: float = 0
+    program: str = ""
 
 
 class Broken(Exception):
