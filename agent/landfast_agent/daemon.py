@@ -17,11 +17,12 @@ import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, tasks, watch
+from landfast_agent.ask import Answer
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
-from landfast_agent.control import Answer, ControlServer, Handler, Operation, Peer
+from landfast_agent.control import ControlServer, Handler, Operation, Peer
 from landfast_agent.drafts import Knowledge
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable

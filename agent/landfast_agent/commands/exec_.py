@@ -7,7 +7,7 @@ import sys
 import click
 
 from landfast_agent import capabilities
-from landfast_agent.control import ask
+from landfast_agent.ask import ask
 from landfast_agent.errors import AgentError
 from landfast_agent.instance import Instance
 from landfast_agent.words import class_names

@@ -11,8 +11,8 @@ import click
 
 from landfast.verdict import Stage
 from landfast_agent import devices, loader, privileges, slots, tasks
+from landfast_agent.ask import ask
 from landfast_agent.clock import Clock
-from landfast_agent.control import ask
 from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps

@@ -2,7 +2,7 @@
 
 import click
 
-from landfast_agent.control import ask
+from landfast_agent.ask import ask
 from landfast_agent.instance import Instance
 from landfast_agent.words import class_names
 

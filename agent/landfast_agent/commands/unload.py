@@ -3,7 +3,7 @@
 import click
 
 from landfast_agent import devices, loader, lock
-from landfast_agent.control import ask
+from landfast_agent.ask import ask
 from landfast_agent.errors import BadInput, Refused, Unavailable
 from landfast_agent.instance import Instance
 
