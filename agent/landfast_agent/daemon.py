@@ -16,7 +16,7 @@ import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, tasks, watch
+from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, pins, tasks, watch
 from landfast_agent.ask import Answer
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
@@ -371,6 +371,10 @@ def _refuse_both(enrolment: "enrol.Enrolment | None", policy: Path | None) -> No
 
 def _altered_meanwhile(instance: Instance) -> str:
     """What somebody has done to hooks and programs since the agent before us has loaded them; empty when nothing."""
+    moved = pins.moved(instance)
+    if moved:
+        pins.bring_back(moved, instance)
+        return f"pins were moved to {moved}"
     loaded = image.cached(instance.images, loader.loaded_key(instance))
     return "; ".join(loader.alterations(loaded, instance)) if loaded else ""
 

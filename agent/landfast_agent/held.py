@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import cgroups, libbpf, loader
+from landfast_agent import cgroups, libbpf, loader, pins
 from landfast_agent.difference import Difference
 from landfast_agent.errors import KernelError
 from landfast_agent.hooks import HOOKS, Hook
@@ -52,6 +52,9 @@ class Held:
 
     def differences(self) -> list[Difference]:
         """What is not as it was loaded. Takes about a millisecond."""
+        moved = pins.moved(self._instance)
+        if moved:
+            return [_hook_altered(f"pins were moved to {moved}", partial(pins.bring_back, moved, self._instance))]
         return [*self._missing(), *self._links()]  # a link is attached anew by its program's pin
 
     def _links(self) -> Iterator[Difference]:
@@ -88,7 +91,7 @@ class Held:
         libbpf.link_update(self._link(hook), self._program(hook))
 
     def _pin(self, pin: Path) -> None:
-        pin.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pins.make(pin.parent, self._instance)
         loader.replace_pin(self._fds[pin], pin)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landfast.policy.layout import UNIX_NAME
-from landfast_agent import btf, cgroups, libbpf, lsm, perf
+from landfast_agent import btf, cgroups, libbpf, lsm, perf, pins
 from landfast_agent.errors import KernelError, Unavailable
 from landfast_agent.hooks import HOOKS, LSM, LSM_HOOKS, RAW_TRACEPOINT, Hook, has_lsm_tier
 from landfast_agent.image import Image, MapSpec, Program
@@ -290,12 +290,12 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
     """
     _require_bpffs()
     _check_layout(instance)
+    for directory in ("maps", "programs", "links"):
+        pins.make(instance.pins / directory, instance)
     marker = _marker(instance) / image.key
     if marker.is_dir() and not alterations(image, instance):
         return
     _unmark(instance)
-    for directory in ("maps", "programs", "links"):
-        (instance.pins / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
     maps = _open_maps(image, instance, ring_bytes)
     _name_agent(maps["agent_sockets"], instance)
     programs: dict[str, int] = {}
@@ -304,7 +304,7 @@ def load(image: Image, instance: Instance, ring_bytes: int) -> None:
         for hook in HOOKS:
             _put(hook, programs.get(hook.program), instance)
         for name in programs:
-            (marker / name).mkdir(parents=True, mode=0o700)
+            pins.make(marker / name, instance)
     finally:
         for fd in (*maps.values(), *programs.values()):
             os.close(fd)

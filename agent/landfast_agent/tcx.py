@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from landfast_agent import libbpf
+from landfast_agent import libbpf, pins
 from landfast_agent.instance import Instance
 
 _TCX_EGRESS = 47
@@ -22,7 +22,7 @@ def attached(instance: Instance, index: int) -> int:
 def attach(instance: Instance, index: int, program: int) -> None:
     """Attaches a program, or puts it in place of ours. Raises KernelError: EINVAL where the kernel has no tcx."""
     pin = _pin(instance, index)
-    pin.parent.mkdir(exist_ok=True, mode=0o700)
+    pins.make(pin.parent, instance)
     with _link(pin) as link:
         if link and libbpf.link_info(link).ifindex == index:
             libbpf.link_update(link, program)

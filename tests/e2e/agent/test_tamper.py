@@ -1,5 +1,6 @@
 """What somebody alters behind the agent's back is an event, and is put right; meanwhile nothing gets out."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from landfast.policy import layout
-from landfast_agent import libbpf, tasks
+from landfast_agent import libbpf, pins, tasks
 from landfast_agent.layout import TASK
 from landfast_agent.maps import Maps
 from tests.e2e.agent.host import POLICY, Host
@@ -79,6 +80,31 @@ def test_the_whole_directory_of_pins_is_put_back(host: Host, servers: Network) -
         shutil.rmtree(host.instance.pins, ignore_errors=True)
     assert {path: identity(path) for path in host.instance.pins.glob("maps/*")} == before
     assert len(before) > 15
+
+
+#: Root in name only.
+POWERLESS = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--"]
+
+
+@pytest.mark.parametrize("pin", ["links/lf_egress", "maps/tasks"])
+def test_root_without_capabilities_removes_no_pin(host: Host, pin: str) -> None:
+    path = host.instance.pins / pin
+    before = identity(path)
+    for words in (["rm", path], ["mv", path, "/sys/fs/bpf/mine"], ["chmod", "777", path.parent], ["ls", path.parent]):
+        done = subprocess.run([*POWERLESS, *words], capture_output=True, text=True, check=False)
+        assert "Operation not permitted" in done.stderr or "Permission denied" in done.stderr
+    assert identity(path) == before
+
+
+def test_a_directory_of_pins_that_is_renamed_is_found_again(host: Host, servers: Network) -> None:
+    before = {path: identity(path) for path in host.instance.pins.glob("*/*")}
+    away = host.instance.pins.parent.with_name(f"{host.instance.name}-away") / host.instance.name
+    with nothing_gets_out(host, servers), altered(host, "HOOKS_ALTERED", "pins were moved to"):
+        away.parent.mkdir()
+        os.chown(away.parent, pins.NOBODY, pins.NOBODY)
+        host.instance.pins.rename(away)
+        eventually(lambda: not away.parent.exists(), "they are back", EVENT_S)
+    assert {path: identity(path) for path in host.instance.pins.glob("*/*")} == before
 
 
 def test_the_guard_on_system_calls_that_is_removed_is_attached_anew(host: Host) -> None:
