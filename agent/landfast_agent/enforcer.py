@@ -114,7 +114,7 @@ class Enforcer:
         digest = loaded.digest.hex()
         self._notify(
             NoticeKind.NOTICE_KIND_POLICY_APPLIED,
-            f"policy version {loaded.version} is in force (maps {digest[:16]})",
+            f"policy version {loaded.version} is in force (digest {loaded.policy_digest.hex()[:16]})",
             {"version": str(loaded.version), "digest": loaded.policy_digest.hex(), "map_digest": digest},
         )
         self.select()

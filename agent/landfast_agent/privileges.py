@@ -5,7 +5,7 @@ A capability counts when a thread may raise it at any moment (its permitted set)
 `execve` would give it: for root's identity, and for whoever can take that, unless no_new_privs is set. Setuid programs
 that happen to be installed are not looked at: what they let their caller do is theirs to decide.
 
-`root` is user 0, or a capability that amounts to it. Root's files are the pins, unit files and crontabs: with no
+`root` is user 0, or a capability that amounts to it. Root's files are unit files and crontabs: with no
 capability at all it can still have somebody else do the sending.
 
 In a user namespace of its own a process has every capability, over what belongs to that namespace only. Named then

@@ -154,7 +154,15 @@ def _plain(words: str) -> str:
 
 
 def _documented(techniques: list[Technique]) -> str:
-    reasons = {technique.source.stem: technique.documented for technique in techniques if technique.documented}
+    """Once for a program of which all variants are documented for the same reason."""
+    programs: dict[str, set[str]] = defaultdict(set)
+    for each in techniques:
+        programs[each.source.stem].add(each.documented)
+    reasons = {
+        each.source.stem if len(programs[each.source.stem]) == 1 else each.name: each.documented
+        for each in techniques
+        if each.documented
+    }
     return "\n".join(["## Documented", "", *_items(dict(sorted(reasons.items()))), ""])
 
 

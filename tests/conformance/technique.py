@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_LINE = re.compile(r"(?:#|//|/?\*+)\s*([a-z]+):(?:\s+(.*?))?\s*(?:\*/)?")
+_LINE = re.compile(r"(?:#|//|/?\*+)\s*([a-z]+(?:\.\w+)?):(?:\s+(.*?))?\s*(?:\*/)?")
 _COMMENT = re.compile(r"\s*(//|# |/\*|\*(?!/))")
 _KEYS = {"title", "row", "caps", "helper", "tag", "documented", "variants", "family", "dial", "judge", "spoils"}
 _FIRST_CONTROL = 5000  # above the number of techniques
@@ -82,7 +82,7 @@ def _check_end(source: Path, number: int, line: str) -> None:
 
 
 def _known(key: str, source: Path, line: int) -> str:
-    if key not in _KEYS:
+    if key not in _KEYS and key.partition(".")[0] != "documented":
         raise HeaderError(f"{source.name}:{line}: unknown key {key!r}: use one of {', '.join(sorted(_KEYS))}")
     return key
 
@@ -99,7 +99,7 @@ def controls() -> list[Technique]:
 
 def _find(directory: Path, first: int) -> list[Technique]:
     sources = sorted(path for pattern in ("*.py", "*.c") for path in directory.glob(pattern))
-    found = [technique for source in sources for technique in _expand(source, header(source))]
+    found = [technique for source in sources for technique in described(source)]
     return [_numbered(technique, number) for number, technique in enumerate(found, first)]
 
 
@@ -107,10 +107,17 @@ def _numbered(technique: Technique, number: int) -> Technique:
     return Technique(**(vars(technique) | {"number": number}))
 
 
-def _expand(source: Path, keys: dict[str, str]) -> list[Technique]:
+def described(source: Path) -> list[Technique]:
+    """The techniques of one source, not numbered. Raises HeaderError."""
+    keys = header(source)
     if not keys:
         return []
     variants, families = keys.get("variants", "").split() or [""], keys.get("family", "").split() or [""]
+    for key in keys:
+        if key.startswith("documented.") and key.partition(".")[2] not in variants:
+            raise HeaderError(
+                f"{source.name}: `{key}:`, but there is no such variant: use one of {', '.join(variants)}"
+            )
     return [_describe(source, keys, *each) for each in itertools.product(variants, families)]
 
 
@@ -126,7 +133,7 @@ def _describe(source: Path, keys: dict[str, str], variant: str, family: str) -> 
         helper=_helper(source, keys["helper"]) if keys.get("helper") else None,
         late=keys.get("tag") == "late",
         brings=keys.get("tag") == "exec",
-        documented=keys.get("documented", ""),
+        documented=keys.get(f"documented.{variant}", keys.get("documented", "")),
         variant=variant,
         family=family,
         dial=keys.get("dial", ""),

@@ -2,6 +2,13 @@
 // row: detaching programs, editing maps, unpinning, killing the agent
 // spoils: yes
 // variants: kill stop unpin kill_and_unpin unload new_policy
+// documented.kill_and_unpin: the pins belong to a user that nobody runs as. CAP_DAC_OVERRIDE, or a capability by which
+// documented.kill_and_unpin: a process becomes that user, removes them all the same, and the daemon that would put them
+// documented.kill_and_unpin: back is dead. `exec` leaves both to root, whose services become other users and read
+// documented.kill_and_unpin: their files; `doctor --unit` hides the pins from a unit, and `ps` names who holds root.
+// documented.new_policy: whoever may write the policy file of a host without a controller decides what is approved
+// documented.new_policy: there, and root may. The change is an event that names the policy's digest. On an enrolled
+// documented.new_policy: host the policy comes from the controller, and no file is read.
 #include "tamper.h"
 
 static void unpin(const char *path)

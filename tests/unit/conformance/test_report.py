@@ -91,3 +91,10 @@ def test_results_of_another_kernel_stay_in_the_report(store: Store, tmp_path: Pa
     write(tmp_path, {"6.1": outcomes(store).facts}, TECHNIQUES)
     text = (tmp_path / "conformance.md").read_text()
     assert text.index("## Linux 5.15") < text.index("## Linux 6.1")
+
+
+def test_reasons_stand_once_for_a_program_or_by_its_variants() -> None:
+    part = replace(KNOWN, name="known.part", source=SOURCE.with_name("known.c"))
+    other = replace(PLAIN, name="known.rest", source=part.source)
+    assert "- `known.part`: it cannot be seen" in markdown({}, [part, other])
+    assert "- `known`: it cannot be seen" in markdown({}, [part, replace(other, documented=part.documented)])

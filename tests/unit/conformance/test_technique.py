@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.technique import HeaderError, controls, discover, header
+from tests.conformance.technique import HeaderError, controls, described, discover, header
 
 
 def source(directory: Path, text: str, name: str = "example.c") -> Path:
@@ -42,3 +42,10 @@ def test_every_technique_has_a_name_and_ports_of_its_own() -> None:
     assert len({technique.name for technique in found}) == len(found)
     assert [technique.number for technique in found] == list(range(len(found)))
     assert len(found) < min(control.number for control in controls())
+
+
+def test_one_variant_can_be_documented(tmp_path: Path) -> None:
+    head = "// title: a\n// row: b\n// variants: c d\n// documented.d: root's\n// documented.d: own\n"
+    assert [each.documented for each in described(source(tmp_path, head))] == ["", "root's own"]
+    with pytest.raises(HeaderError, match=r"`documented.e:`, but there is no such variant: use one of c, d"):
+        described(source(tmp_path, head + "// documented.e: it is not\n"))
