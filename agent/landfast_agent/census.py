@@ -57,7 +57,7 @@ class Census:
             if gone and _lives(tgid, person.start):
                 self._people[tgid] = person
                 what = f"process {tgid} lost {self._names(gone)}"
-                yield _tags_altered(what, partial(self._enforcer.tagger.tag_tree, tgid, person.tags))
+                yield _tags_altered(what, partial(self._enforcer.tagger.tag_again, tgid, person.tags))
         for tgid in tasks.hidden(self._maps, self._people):
             what = f"process {tgid} was hidden from the filter `maybe_tagged`"
             yield _tags_altered(what, partial(tasks.show, self._maps, tgid))

@@ -319,18 +319,18 @@ class Daemon:
     async def _exec(self, request: Answer, peer: Peer) -> Answer:
         if not loader.is_loaded(self._instance):
             raise Refused("not every hook is attached: see `landfast-agent status`; the command was not started")
-        tagged = self._enforcer.tag_caller(peer.pid, _strings(request["classes"]), peer.uid)
+        tagged, held = self._enforcer.tag_caller(peer.pid, _strings(request["classes"]), peer.uid)
         self._tamper.remember(tagged)
-        return {"raw_sockets": [descriptor for _, descriptor in tagged.raw_sockets]}
+        return {"close": {str(each.fd): str(each) for each in held}}
 
     async def _tag(self, request: Answer, peer: Peer) -> Answer:
         pid, classes = int(request["pid"]), _strings(request["classes"])
-        tagged = await asyncio.to_thread(self._enforcer.tag_tree, pid, classes, peer.uid)
+        tagged, ended = await asyncio.to_thread(self._enforcer.tag_tree, pid, classes, peer.uid)
         self._tamper.remember(tagged)
         return {
             "processes": [task.tgid for task in tagged.processes],
             "sockets": tagged.sockets,
-            "raw_sockets": tagged.raw_sockets,
+            "ended": ended,
         }
 
     async def _unload(self, request: Answer, peer: Peer) -> Answer:

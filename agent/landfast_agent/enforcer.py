@@ -12,7 +12,7 @@ from landfast.policy.glob import Automaton
 from landfast.policy.model import Policy
 from landfast.policy.tables import Tables, compile_policy, selectors_of
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import memory, selection, slots, tasks
+from landfast_agent import holders, memory, selection, slots, tasks, unjudged
 from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.guard import Guard
@@ -21,6 +21,7 @@ from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
 from landfast_agent.slots import Loaded
 from landfast_agent.tagger import Tagged, Tagger
+from landfast_agent.unjudged import Unjudged
 
 Notify = Callable[[NoticeKind.ValueType, str, dict[str, str]], None]
 
@@ -172,9 +173,14 @@ class Enforcer:
                 self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, text, fields)
             elif found.tagged and found.tagged.processes:
                 self._tagged(found.tagged, f"cgroup {found.path}", fields)
+            if found.tagged:
+                self._judge(found.tagged)
 
-    def tag_tree(self, pid: int, classes: list[str], by_uid: int) -> Tagged:
-        """`landfast-agent tag`: a live process, its descendants, and their sockets."""
+    def tag_tree(self, pid: int, classes: list[str], by_uid: int) -> tuple[Tagged, list[str]]:
+        """`landfast-agent tag`: a live process, its descendants, and their sockets.
+
+        Also says whom that has ended: who opened, while it was tagged, what nobody can judge.
+        """
         fields = {"pid": str(pid), "classes": ",".join(sorted(classes)), "uid": str(by_uid)}
         tags = self.mask(classes)
         try:
@@ -183,10 +189,13 @@ class Enforcer:
             self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, str(error), fields)
             raise
         self._tagged(tagged, f"process tree {pid}", fields)
-        return tagged
+        return tagged, self._judge(tagged)
 
-    def tag_caller(self, pid: int, classes: list[str], by_uid: int) -> Tagged:
-        """`landfast-agent exec`: the process that asks, which is about to become the workload."""
+    def tag_caller(self, pid: int, classes: list[str], by_uid: int) -> tuple[Tagged, list[Unjudged]]:
+        """`landfast-agent exec`: the process that asks, which is about to become the workload.
+
+        Also returns the descriptors that it must close before that.
+        """
         tags, result = self.mask(classes), Tagged()
         reason = self._lockout.process(pid, caller=pid)
         if reason:
@@ -197,19 +206,29 @@ class Enforcer:
             raise Refused(f"process {pid} went away while it was tagged")
         fields = {"pid": str(pid), "classes": ",".join(sorted(classes)), "uid": str(by_uid)}
         self._tagged(result, f"process {pid} (exec)", fields)
-        return result
+        return result, [*unjudged.found(pid), *result.full[pid]]
 
     def _tagged(self, tagged: Tagged, what: str, fields: dict[str, str]) -> None:
         counts = f"{len(tagged.processes)} processes, {tagged.sockets} sockets"
         self._notify(NoticeKind.NOTICE_KIND_TAGGED, f"{what} tagged {fields['classes']}: {counts}", fields)
 
+    def _judge(self, tagged: Tagged) -> list[str]:
+        """Ends who holds what nobody can judge. What was done, a line for each."""
+        if self.active is None:
+            return []
+        ended = holders.end(self.maps, self.active.policy, tagged)
+        for text, fields in ended:
+            self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, text, fields)
+        return [text for text, _ in ended]
+
     def adopted(self, tgids: set[int]) -> None:
         """The kernel has tagged these since their cgroup is selected: their open sockets are still to be tagged."""
         for tgid in tgids:
-            task = tasks.get(self.maps, tgid)
+            task, result = tasks.get(self.maps, tgid), Tagged()
             try:
                 if task is not None:
-                    self.tagger.tag_process(tgid, task.tags, Tagged())
+                    self.tagger.tag_process(tgid, task.tags, result)
+                self._judge(result)
             except Unavailable as error:
                 text = f"process {tgid} is tagged, but not all of its open sockets: {error}"
                 self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, text, {"pid": str(tgid)})

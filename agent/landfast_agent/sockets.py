@@ -5,10 +5,13 @@ import errno
 import os
 import platform
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import psutil
 
 from landfast_agent import cutter, libbpf, netns
 from landfast_agent.errors import KernelError, Unavailable
@@ -27,23 +30,26 @@ _GONE = (errno.ESRCH, errno.EBADF, errno.ENOENT)
 
 @dataclass(frozen=True)
 class Found:
-    """A descriptor of a process that is a socket. `raw` ones bypass the socket layer's addresses."""
+    """A descriptor of a process that is a socket, in the table of one of its threads."""
 
+    thread: int
     fd: int
     family: int
     type: int
+    protocol: int
     listening: bool
     local_port: int
 
-    @property
-    def is_raw(self) -> bool:
-        return self.family == socket.AF_PACKET or (self.family in _INET and self.type == socket.SOCK_RAW)
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """Once: descriptors and tables are looked at by the thousand."""
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _duplicate(pidfd: int, fd: int) -> socket.socket | None:
     """The process' socket; None when it is gone meanwhile."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    copy = int(libc.syscall(_PIDFD_GETFD, pidfd, fd, 0))
+    copy = int(_libc().syscall(_PIDFD_GETFD, pidfd, fd, 0))
     if copy >= 0:
         return _as_socket(copy)
     if ctypes.get_errno() in _GONE:
@@ -52,21 +58,23 @@ def _duplicate(pidfd: int, fd: int) -> socket.socket | None:
 
 
 def _as_socket(fd: int) -> socket.socket | None:
-    """Takes a descriptor over. None when the number was given to something else than a socket meanwhile.
-
-    The kernel is asked for family and type: `socket.socket` would ask for a name, which some families wait to give.
-    """
-    anything = socket.socket(socket.AF_UNSPEC, 0, 0, fileno=fd)
+    """Takes a descriptor over. None when the number was given to something else than a socket meanwhile."""
     try:
-        family, kind, protocol = (
-            anything.getsockopt(socket.SOL_SOCKET, option) for option in (_SO_DOMAIN, socket.SO_TYPE, _SO_PROTOCOL)
-        )
+        family, kind, protocol = (_option(fd, option) for option in (_SO_DOMAIN, socket.SO_TYPE, _SO_PROTOCOL))
     except OSError as error:
-        anything.close()
+        os.close(fd)
         if error.errno == errno.ENOTSOCK:
             return None
         raise
-    return socket.socket(family, kind, protocol, fileno=anything.detach())
+    return socket.socket(family, kind, protocol, fileno=fd)
+
+
+def _option(fd: int, option: int) -> int:
+    """Of a descriptor that may be no socket, which `socket.socket` would raise an error for, and leave it open."""
+    value, size = ctypes.c_int(), ctypes.c_uint(ctypes.sizeof(ctypes.c_int))
+    if _libc().getsockopt(fd, socket.SOL_SOCKET, option, ctypes.byref(value), ctypes.byref(size)) != 0:
+        raise OSError(ctypes.get_errno(), f"option {option} of a socket")
+    return value.value
 
 
 def tables(pid: int) -> list[int]:
@@ -78,16 +86,27 @@ def tables(pid: int) -> list[int]:
     with suppress(FileNotFoundError, ProcessLookupError):
         threads = {int(name) for name in os.listdir(f"/proc/{pid}/task")}
         for thread in (pid, *threads - {pid}):
-            if not any(_share_a_table(thread, other) for other in found):
+            if not any(_share_a_table(thread, other) is not False for other in found):
                 found.append(thread)
     return found
 
 
-def _share_a_table(one: int, other: int) -> bool:
-    """Whether kcmp(2) says so, or that one of them is gone."""
-    libc, number = ctypes.CDLL(None, use_errno=True), _KCMP.get(platform.machine(), -1)
-    result = int(libc.syscall(number, one, other, _KCMP_FILES, 0, 0))
-    return result == 0 or (result < 0 and ctypes.get_errno() in _GONE)
+def _share_a_table(one: int, other: int) -> bool | None:
+    """What kcmp(2) says; None when one of them is gone."""
+    result = int(_libc().syscall(_KCMP.get(platform.machine(), -1), one, other, _KCMP_FILES, 0, 0))
+    return None if result < 0 and ctypes.get_errno() in _GONE else result == 0
+
+
+def outsider(family: Collection[int]) -> tuple[int, int] | None:
+    """A process of the family, and one outside that uses the same descriptor table: what one opens, both have."""
+    own = [(pid, table) for pid in family for table in tables(pid)]
+    for other in set(psutil.pids()) - set(family):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in os.listdir(f"/proc/{other}/task"):
+                for pid, table in own:
+                    if _share_a_table(table, int(thread)):
+                        return pid, other
+    return None
 
 
 def _pidfd(pid: int, thread: int) -> int:
@@ -110,32 +129,15 @@ def _socket_fds(pid: int, thread: int) -> list[int]:
 
 
 def _is_socket(path: str) -> bool:
-    return _leads_to(path, "socket:")
-
-
-def _leads_to(path: str, kind: str) -> bool:
     with suppress(OSError):
-        return os.readlink(path).startswith(kind)
+        return os.readlink(path).startswith("socket:")
     return False
 
 
-def cannot_be_tagged(pid: int) -> str:
-    """Why nobody can tell what a process has open; empty when everything is in its descriptor tables."""
-    for thread in tables(pid):
-        directory = f"/proc/{pid}/task/{thread}/fd"
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for fd in os.listdir(directory):
-                if _leads_to(f"{directory}/{fd}", "anon_inode:[io_uring]"):
-                    return (
-                        f"it holds an io_uring (descriptor {fd}), which may hold sockets: stop it, and start it tagged"
-                    )
-    return ""
-
-
-def _describe(fd: int, copy: socket.socket) -> Found:
+def _describe(thread: int, fd: int, copy: socket.socket) -> Found:
     name = copy.getsockname() if copy.family in _INET else None
     listening = copy.type == socket.SOCK_STREAM and bool(copy.getsockopt(socket.SOL_SOCKET, _SO_ACCEPTCONN))
-    return Found(fd, copy.family, copy.type, listening, name[1] if name else 0)
+    return Found(thread, fd, copy.family, copy.type, copy.proto, listening, name[1] if name else 0)
 
 
 def opened(pid: int) -> Iterator[tuple[Found, socket.socket]]:
@@ -152,7 +154,7 @@ def _opened_by(pid: int, thread: int) -> Iterator[tuple[Found, socket.socket]]:
             copy = _duplicate(pidfd, fd)
             if copy is not None:
                 with copy:
-                    yield _describe(fd, copy), copy
+                    yield _describe(thread, fd, copy), copy
     finally:
         os.close(pidfd)
 
@@ -182,34 +184,42 @@ def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool
     raise Unavailable(f"process {task.tgid}: the tags of a socket do not stick in the map `sockets`")
 
 
-def tag_all(maps: Maps, task: Task) -> list[Found]:
-    """Tags every internet and unix socket that a process has open. Returns all of its sockets.
+def tag_all(maps: Maps, task: Task) -> tuple[list[Found], list[Found]]:
+    """Tags every internet and unix socket that a process has open. Returns all of its sockets, and among them those
+    that the kernel has no room to tag.
 
     Connections that wait for a listener which had no tags before are aborted, but for those that the process accepts
     in this moment.
     """
-    found, listening_anew = _tag_opened(maps, task)
+    found, full, listening_anew = _tag_opened(maps, task)
     if listening_anew:
         cutter.cut_unaccepted(task.tgid, listening_anew)
-        found, _ = _tag_opened(maps, task)
-    return found
+        found, full, _ = _tag_opened(maps, task)
+    return found, full
 
 
-def _tag_opened(maps: Maps, task: Task) -> tuple[list[Found], set[int]]:
-    """All sockets, and the ports of listeners that gained tags.
+def _tag_opened(maps: Maps, task: Task) -> tuple[list[Found], list[Found], set[int]]:
+    """All sockets, those without room, and the ports of listeners that gained tags.
 
     An established TCP socket on the port of one of its listeners counts as accepted, so that `serve` rules apply.
     """
-    uid, gained = _uid(task.tgid), set()
+    uid, full, gained = _uid(task.tgid), [], set()
     found = [each for each, _ in opened(task.tgid)]
     served = {each.local_port for each in found if each.listening}
     for each, copy in opened(task.tgid):
-        accepted = not each.listening and each.local_port in served
-        if each.family not in _TAGGED or not _store(maps, copy, task, uid, accepted):
+        if each.family not in _TAGGED:
             continue
-        if each.listening and each.family in _INET:
+        accepted = not each.listening and each.local_port in served
+        try:
+            is_new = _store(maps, copy, task, uid, accepted)
+        except KernelError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+            full.append(each)
+            continue
+        if is_new and each.listening and each.family in _INET:
             gained.add(each.local_port)
-    return found, gained
+    return found, full, gained
 
 
 def _uid(pid: int) -> int:

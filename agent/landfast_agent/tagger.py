@@ -14,13 +14,14 @@ from pathlib import Path
 
 import psutil
 
-from landfast_agent import cgroups, netns, sockets, tasks
+from landfast_agent import cgroups, netns, sockets, tasks, unjudged
 from landfast_agent.errors import BadInput, Refused, Unavailable
 from landfast_agent.guard import Guard
 from landfast_agent.lineage import Lineage
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
 from landfast_agent.tasks import Birth, Task
+from landfast_agent.unjudged import Unjudged
 
 _PASSES = 100
 _MARKED = 512  # of the untagged: the kernel looks back further than they can breed meanwhile
@@ -28,11 +29,13 @@ _MARKED = 512  # of the untagged: the kernel looks back further than they can br
 
 @dataclass
 class Tagged:
-    """What came of it: processes that carry the tags now, and sockets that no rule can judge."""
+    """What came of it: processes that carry the tags now, how many sockets they have open, and by process the sockets
+    that there is no room to tag.
+    """
 
     processes: list[Task] = field(default_factory=list)
-    raw_sockets: list[tuple[int, int]] = field(default_factory=list)  # (process, descriptor)
     sockets: int = 0
+    full: dict[int, list[Unjudged]] = field(default_factory=dict)
 
 
 def _last_pid() -> int:
@@ -43,6 +46,12 @@ def _last_pid() -> int:
 def _same(one: Birth | None, other: Birth | None) -> bool:
     """Whether two looks at a number found the same process."""
     return (one.time_ns if one else 0) == (other.time_ns if other else 0)
+
+
+def _unjudged(pid: int) -> str:
+    """Why a process cannot be tagged while it runs; empty when it can."""
+    held = ", and ".join(map(str, unjudged.found(pid)))
+    return f"it holds {held}: stop it, and start it tagged" if held else ""
 
 
 class Tagger:
@@ -68,10 +77,10 @@ class Tagger:
                 tasks.forget(self._maps, pid)
             return None
         self._name(task)
-        found = sockets.tag_all(self._maps, task)
+        found, full = sockets.tag_all(self._maps, task)
         result.processes.append(task)
         result.sockets += len(found)
-        result.raw_sockets += [(pid, each.fd) for each in found if each.is_raw]
+        result.full[pid] = [Unjudged(each.fd, unjudged.NO_ROOM) for each in full]
         return task
 
     def _name(self, task: Task) -> None:
@@ -83,19 +92,30 @@ class Tagger:
             return
 
     def tag_tree(self, root: int, tags: int) -> Tagged:
-        """Tags a process and all of its descendants. Raises Refused when that would lock the host out."""
+        """Tags a process and all of its descendants. Raises Refused, before anybody is tagged, when that would lock
+        the host out, or when one of them has something open that nobody can judge.
+        """
         if not psutil.pid_exists(root):
             raise BadInput(f"process {root} does not exist: give the id of a running process")
         lineage = Lineage.now(self._maps)
-        for pid in (root, *lineage.descendants({root}) & lineage.parents.keys()):
-            self._refuse(pid)
+        self._refuse({root, *lineage.descendants({root}) & lineage.parents.keys()})
+        return self.tag_again(root, tags)
+
+    def tag_again(self, root: int, tags: int) -> Tagged:
+        """The same of a tree that carried the tags before, whatever it has opened since."""
         with self._one_hunt, tasks.hunting(self._maps, tags) as hunt:
             return self._hunt(root, tags, hunt)
 
-    def _refuse(self, pid: int) -> None:
-        reason = self._lockout.process(pid) or sockets.cannot_be_tagged(pid)
-        if reason:
-            raise Refused(f"process {pid} is not tagged: {reason}")
+    def _refuse(self, family: set[int]) -> None:
+        for pid in family:
+            reason = self._lockout.process(pid) or _unjudged(pid)
+            if reason:
+                raise Refused(f"process {pid} is not tagged: {reason}")
+        if shared := sockets.outsider(family):
+            raise Refused(
+                f"process {shared[0]} is not tagged: process {shared[1]}, which is not below it, shares its table of "
+                f"descriptors, and could open there what nobody judges: stop one of them"
+            )
 
     def _hunt(self, root: int, tags: int, hunt: int) -> Tagged:
         """Over when nobody untagged lives in the tree, and nobody was born untagged since the last look."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from landfast_agent import unjudged
 from landfast_agent.tagger import Tagged
 from tests.testbed import DATA_CENTRE, ENCLAVE, OUTSIDE, Network, Sniffer
 from tests.testbed.plane import Plane
@@ -174,17 +175,27 @@ def _line(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline().strip()
 
 
-def test_sockets_that_no_rule_can_judge_are_reported(plane: Plane, servers: Network) -> None:
-    code = (
-        "import socket, time\n"
-        "kept = [socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)]\n"
-        "kept += [socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)]\n"
-        "print(*(each.fileno() for each in kept), flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    with plane.gated(servers["enclave"], ["/usr/bin/python3", "-c", code], []) as process:
-        numbers = [int(number) for number in _line(process).split()]
-        assert tag(plane, process.pid).raw_sockets == [(process.pid, number) for number in numbers]
+_CHURN = """
+import os, socket, threading
+def churn():
+    while True:
+        kept = [socket.socket() if os.urandom(1)[0] & 1 else open("/dev/null") for _ in range(7)]
+        for each in kept:
+            each.close()
+for _ in range(7):
+    threading.Thread(target=churn).start()
+print("ready", flush=True)
+"""
+
+
+def test_descriptors_that_come_and_go_do_not_keep_a_process_from_being_tagged(plane: Plane, servers: Network) -> None:
+    """A number may mean another file at each look."""
+    with plane.gated(servers["enclave"], ["/usr/bin/python3", "-c", _CHURN], []) as process:
+        assert _line(process) == "ready"
+        for _ in range(23):
+            plane.tagger.tag_again(process.pid, plane.tags(["eu"]))
+            assert unjudged.found(process.pid) == []
+        assert tag(plane, process.pid).processes[0].tgid == process.pid
 
 
 _SHARED = f"""

@@ -1,5 +1,6 @@
 """`landfast-agent exec`: becomes a command that is tagged from its first instruction."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -8,10 +9,11 @@ import click
 
 from landfast_agent import capabilities
 from landfast_agent.ask import ask
-from landfast_agent.errors import AgentError
+from landfast_agent.errors import AgentError, KernelError
 from landfast_agent.instance import Instance
 from landfast_agent.words import class_names
 
+_CLONE_FILES = 0x400  # uapi/linux/sched.h
 _REFUSED, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
 
 
@@ -35,14 +37,17 @@ def command(instance: Instance, classes: str, keep_capabilities: bool, argv: tup
     root is needed. Exit status of its own failures: 125 refused or failed, 126 CMD is not executable, 127 CMD was
     not found.
 
+    Inherited descriptors that nobody can judge (raw and packet sockets, io_uring, tunnel devices and the like) are
+    closed, and named on standard error.
+
     \b
     Examples:
       landfast-agent exec --class eea-user-data -- curl https://10.20.0.5/
       landfast-agent exec --class eea-user-data,billing -- psql -h db.internal
     """
     try:
-        raw = ask(instance, "exec", classes=class_names(classes))["raw_sockets"]
-        _close(raw)
+        _leave_shared_table()
+        _close(ask(instance, "exec", classes=class_names(classes))["close"])
         if not keep_capabilities:
             capabilities.drop()
     except AgentError as error:
@@ -50,11 +55,18 @@ def command(instance: Instance, classes: str, keep_capabilities: bool, argv: tup
     _become(argv)
 
 
-def _close(descriptors: list[int]) -> None:
-    """Raw and packet sockets that were inherited: what leaves them cannot be judged."""
-    for descriptor in descriptors:
-        click.echo(f"landfast-agent exec: closed inherited raw socket (descriptor {descriptor})", err=True)
-        os.close(descriptor)
+def _leave_shared_table() -> None:
+    """CMD gets a table of descriptors of its own anyway; nobody else shall put anything into it until then."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_FILES) != 0:
+        raise KernelError("take a table of descriptors of its own", ctypes.get_errno())
+
+
+def _close(descriptors: dict[str, str]) -> None:
+    """Inherited ones that nobody can judge, by number."""
+    for number, what in descriptors.items():
+        click.echo(f"landfast-agent exec: closed what was inherited: {what}", err=True)
+        os.close(int(number))
 
 
 def _become(argv: tuple[str, ...]) -> None:

@@ -17,6 +17,10 @@ def command(instance: Instance, pid: int, classes: str, as_json: bool) -> None:
 
     Tags are never taken away: a process loses them by ending. PID 1, sshd, the agent and its ancestors are refused.
 
+    So is a tree in which somebody holds what nobody can judge (raw and packet sockets, io_uring, tunnel devices and
+    the like), or shares a table of descriptors with a process outside: nobody is tagged then. Who opens such a thing
+    while it is tagged is killed, unless its classes only record (`mode: audit`, `forbidden_calls: audit`).
+
     Descendants whose parents have died are found as far back as the kernel remembers: 16,384 forks of the host. TCP
     connections that wait to be accepted at this moment are aborted, since nobody can tag them.
 
@@ -33,5 +37,5 @@ def command(instance: Instance, pid: int, classes: str, as_json: bool) -> None:
         click.echo(json.dumps(answer))
         return
     click.echo(f"tagged {', '.join(names)}: {len(answer['processes'])} processes, {answer['sockets']} open sockets")
-    for owner, descriptor in answer["raw_sockets"]:
-        click.echo(f"warning: process {owner} holds a raw socket (descriptor {descriptor}): end it", err=True)
+    for what in answer["ended"]:
+        click.echo(f"warning: {what}", err=True)

@@ -118,7 +118,7 @@ def test_events_name_classes_also_where_nothing_was_decided(host: Host, workload
 def test_tag_tells_what_it_tagged(host: Host, tmp_path: Path) -> None:
     with Program(["sleep", "100"], tmp_path / "log") as process:
         found = host.json("tag", str(process.pid), "--class", "eu")
-        assert (found["processes"], found["raw_sockets"]) == ([process.pid], [])
+        assert (found["processes"], found["ended"]) == ([process.pid], [])
         assert process.pid in [row["pid"] for row in host.json("ps")]
 
 
