@@ -4,7 +4,7 @@
 // helper: victim
 // tag: late
 // variants: proc_mem ptrace
-// documented: what is open at the tag cannot be taken away: a tracer or a descriptor of /proc/PID/mem stays
+// documented: a tracer stays attached, since nothing but the end of the tracer detaches it
 #include "foreign_memory.h"
 
 int main(void)
