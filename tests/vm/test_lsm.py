@@ -8,6 +8,7 @@ import pytest
 
 from landfast.verdict import Reason, Stage, Verdict
 from landfast_agent import loader
+from landfast_agent.unix_names import UnixNames
 from tests.testbed import Cgroup
 from tests.vm.conftest import Holder, Place
 
@@ -161,6 +162,7 @@ def test_unix_strangers_get_nothing(place: Place, stranger: Holder, way: str) ->
     assert place.attempt((way, _on(way, stranger.directory))) == ["EPERM"]
     (event,) = [each for each in place.plane.events(Stage.UNIX) if each.verdict == Verdict.DENY]
     assert event.reason == Reason.UNTAGGED_PEER
+    assert UnixNames(place.plane.maps).unix_name(event.detail) == _on(way, stranger.directory)
 
 
 def test_abstract_names_are_no_way_out(place: Place, stranger: Holder) -> None:
@@ -187,4 +189,8 @@ def test_a_peer_that_policy_names_is_reached(place: Place, named: Path) -> None:
 
 def test_an_untagged_process_gets_nothing_from_a_tagged_one(place: Place, tmp_path: Path) -> None:
     with place.holder(tmp_path, "eu"):
+        place.plane.events()
         assert place.attempt(("stream", f"{tmp_path}/stream"), classes=()) == ["EPERM"]
+        (event,) = [each for each in place.plane.events(Stage.UNIX) if each.verdict == Verdict.DENY]
+        assert UnixNames(place.plane.maps).unix_name(event.detail) == f"{tmp_path}/stream"
+        assert event.missing == place.plane.tags(["eu"])
