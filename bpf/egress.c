@@ -184,7 +184,7 @@ int lf_egress(struct __sk_buff *skb)
 	q.foreign = sock->foreign != 0;
 	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
 	lf_parse(skb, &packet, &q);
-	if (q.local && q.protocol == LF_PROTO_UDP)
+	if (q.local && q.protocol == LF_PROTO_UDP && !lf_is_broadcast(skb, &q))
 		q.peer_tags = lf_peer_tags(skb, &q, packet.source);
 	if (!packet.reason) {
 		verdict = lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
