@@ -23,6 +23,7 @@
 #ifdef LF_UNIT_CONNECT
 #include "connect.c"
 #include "egress.c"
+#include "ingress.c"
 #include "device.c"
 #include "option.c"
 #elif defined(LF_UNIT_LSM)

@@ -70,7 +70,7 @@ enum lf_reason {
 /* Where a record was made. One row of counters each. */
 enum lf_stage {
 	LF_S_CREATE = 0,  /* socket creation */
-	LF_S_CONNECT = 1, /* connect and Fast Open */
+	LF_S_CONNECT = 1, /* connect and Fast Open; with LF_E_SERVING a client that asks a tagged listener */
 	LF_S_SENDMSG = 2, /* unconnected UDP send */
 	LF_S_EGRESS = 3,  /* a packet about to leave the socket layer */
 	LF_S_TASK = 4,    /* task lifecycle: records, never verdicts */

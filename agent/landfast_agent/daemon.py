@@ -92,6 +92,7 @@ class Daemon:
         )
         clock = Clock(instance.state / "clock")
         self._guard = Guard(self._maps, instance)
+        self._guard.settle()
         self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
         self._clock = clock
         self._link = Link(

@@ -1,5 +1,6 @@
 """What stops tagged processes from slipping past the cgroup hooks: programs of BPF LSM, or without it a guard on system
-calls. Attached only while somebody is tagged or could be: every call of the host pays for it.
+calls; and what looks at those who ask tagged servers. Attached only while somebody is tagged or could be: every call
+of the host pays for it.
 """
 
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import libbpf, loader, tasks
 from landfast_agent.difference import Difference
-from landfast_agent.hooks import GUARD, LSM_HOOKS, LSM_SPLICE, Hook
+from landfast_agent.hooks import GUARD, INGRESS, LSM_HOOKS, LSM_SPLICE, Hook
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 
@@ -34,6 +35,7 @@ class Guard:
         """To be called before anybody is tagged. Raises KernelError when the kernel does not let us."""
         with self._lock:
             self._wanted_at = time.monotonic()
+            self._attach_ingress()
             if loader.offers_lsm(self._instance):
                 self._attach(_LSM, "lsm")
                 self._detach((GUARD,), "guarded")  # of a version without LSM programs
@@ -49,6 +51,12 @@ class Guard:
             if time.monotonic() - self._wanted_at > _LINGER_S:
                 self._detach(_LSM, "lsm")
                 self._detach((GUARD,), "guarded")
+                self._remove(INGRESS)
+
+    def _attach_ingress(self) -> None:
+        if not loader.inspect_hook(INGRESS, self._instance).prog_id:
+            loader.attach(INGRESS, self._instance)
+            self._let_go(INGRESS)
 
     def _attach(self, hooks: tuple[Hook, ...], flag: str) -> None:
         if self._maps.control.get(flag):
@@ -61,13 +69,16 @@ class Guard:
         if self._maps.control.get(flag):
             self._maps.control.set(flag, 0)
             for hook in hooks:
-                loader.detach(hook, self._instance)
-                self._let_go(hook)
+                self._remove(hook)
+
+    def _remove(self, hook: Hook) -> None:
+        loader.detach(hook, self._instance)
+        self._let_go(hook)
 
     def differences(self) -> Iterator[Difference]:
         """Links that are not where they must be. Holds those that are, from the first look on."""
         with self._lock:
-            for hooks, flag in ((_LSM, "lsm"), ((GUARD,), "guarded")):
+            for hooks, flag in (((*_LSM, INGRESS), "lsm"), ((GUARD, INGRESS), "guarded")):
                 if self._maps.control.get(flag):
                     yield from filter(None, map(self._difference, hooks))
 

@@ -39,6 +39,8 @@ class Hook:
 
 GUARD = Hook("lf_sys_enter", RAW_TRACEPOINT, tracepoint="sys_enter", optional=True, on_demand=True)
 
+INGRESS = Hook("lf_ingress", CGROUP_SKB, 0, on_demand=True)
+
 DEVICE = Hook("lf_device", SCHED_CLS, on_demand=True)  # at each network link: landfast_agent.devices
 
 
@@ -90,6 +92,7 @@ HOOKS = (
     Hook("lf_egress", CGROUP_SKB, 1),
     Hook("lf_unix_connect", CGROUP_SOCK_ADDR, 49, optional=True),
     Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
+    INGRESS,
     DEVICE,
     GUARD,
     *LSM_HOOKS,

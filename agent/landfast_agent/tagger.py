@@ -50,8 +50,7 @@ def _same(one: Birth | None, other: Birth | None) -> bool:
 
 def _unjudged(pid: int) -> str:
     """Why a process cannot be tagged while it runs; empty when it can."""
-    full = [Unjudged(each.fd, unjudged.NO_ROOM) for each in sockets.without_room(pid)]
-    held = ", and ".join(map(str, [*unjudged.found(pid), *full]))
+    held = ", and ".join(map(str, unjudged.found(pid)))
     return f"it holds {held}: stop it, and start it tagged" if held else ""
 
 

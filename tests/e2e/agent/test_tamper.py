@@ -107,10 +107,11 @@ def test_a_directory_of_pins_that_is_renamed_is_found_again(host: Host, servers:
     assert {path: identity(path) for path in host.instance.pins.glob("*/*")} == before
 
 
-def test_the_guard_on_system_calls_that_is_removed_is_attached_anew(host: Host) -> None:
+@pytest.mark.parametrize(("pin", "title"), [("lf_sys_enter", "sys_enter"), ("lf_ingress", "cgroup/ingress")])
+def test_the_guard_that_is_removed_is_attached_anew(host: Host, pin: str, title: str) -> None:
     """Attached on demand, as long as somebody is tagged: the policy selects a cgroup."""
-    path = host.instance.pins / "links/lf_sys_enter"
-    with altered(host, "HOOKS_ALTERED", "sys_enter is not attached"):
+    path = host.instance.pins / "links" / pin
+    with altered(host, "HOOKS_ALTERED", f"{title} is not attached"):
         path.unlink()
         eventually(path.exists, "the link is back")
 
