@@ -4,9 +4,8 @@
  * they are now. Frames of packet sockets are refused. IP packets are judged once more, since what leaves may be another
  * packet than the one that egress passed: a tunnel's, or one that was rewritten on its way. Who has no tags passes.
  *
- * At the link a stranger may be current, as in egress: the sender of a packet socket's frame is who named the socket's
- * file in its last call. That holds at the first link that a frame passes, hence every link, not the physical ones
- * alone.
+ * At the link a stranger may be current, as in egress. Who sends a packet socket's frame is known at the first link that
+ * it passes, hence every link, not the physical ones alone.
  */
 
 #define LF_NEXT (-1) /* TCX_NEXT, TC_ACT_UNSPEC: other programs have their say */
@@ -24,15 +23,13 @@ static __always_inline bool lf_is_inet(u32 family)
 static __always_inline u64 lf_frame_tags(struct bpf_sock *sk, struct lf_sock *sock, struct lf_control *ctl,
                                          struct lf_actor *actor)
 {
-	u64 task = bpf_get_current_task(), tags = sock ? sock->tags : 0;
-	struct lf_use *use = ctl->guarded ? uses.lookup(&task) : NULL;
+	struct lf_task *sender = lf_sender(sk, ctl);
+	u64 tags = sock ? sock->tags : 0;
 
-	if (!use || use->file != lf_file_of(lf_address_of(sk)))
+	if (!sender)
 		return tags;
-	actor->image = use->image;
-	actor->tgid = use->tgid;
-	actor->uid = use->uid;
-	return tags | use->tags;
+	lf_act_as(actor, sender);
+	return tags | sender->tags;
 }
 
 /* One part of a packet that was allowed as a whole has no ports: the policy must know its destination. */

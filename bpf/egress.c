@@ -127,63 +127,95 @@ static __always_inline int lf_pass(u8 verdict)
 }
 
 /*
- * A socket that a tagged thread sends on although it did not make it: it was passed, or accepted from a listener that
- * was. In egress a stranger may be current, so the thread must have named just this socket's file in its last call.
+ * The tagged process that is sending just now on a socket, perhaps one that somebody else made. In egress a stranger may
+ * be current, whose soft interrupts send for others: they have a stack of their own (but for busy polling), and send on
+ * no TCP socket that a process has locked. Sockets of the kernel have no file.
  */
-static __always_inline struct lf_sock *lf_taint_used(struct __sk_buff *skb, struct bpf_sock *sk, struct lf_sock *sock,
-                                                     struct lf_use *use)
+static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_control *ctl)
 {
-	struct lf_actor actor = {.image = use->image, .tgid = use->tgid, .uid = use->uid, .netns = use->netns};
-	u64 address = lf_address_of(sk);
+	struct lf_task *task;
+	u64 address;
 
-	if (lf_file_of(address) != use->file)
+	if (!ctl->guarded)
+		return NULL;
+	task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
+	if (!task || !lf_is_on_own_stack())
+		return NULL;
+	address = lf_address_of(sk);
+	if (lf_field16(address, LF_SOCK_PROTOCOL) == IPPROTO_TCP && !lf_field32(address, LF_SOCK_OWNED))
+		return NULL;
+	return lf_file_of(address) ? task : NULL;
+}
+
+static __always_inline void lf_act_as(struct lf_actor *actor, struct lf_task *task)
+{
+	actor->image = task->image;
+	actor->netns = task->netns;
+	actor->tgid = bpf_get_current_pid_tgid() >> 32;
+	actor->uid = bpf_get_current_uid_gid();
+}
+
+/* The storage of a socket, with its sender's tags. NULL, counted, when there is no memory for it. */
+static __always_inline struct lf_sock *lf_taint_sent(struct __sk_buff *skb, struct lf_sock *sock, struct lf_task *sender)
+{
+	struct lf_actor actor = {};
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk || (sock && !(sender->tags & ~sock->tags)))
 		return sock;
 	if (!sock)
 		sock = lf_sock_make(sk, bpf_get_socket_cookie(skb));
 	if (!sock)
 		return NULL;
-	actor.foreign = lf_is_foreign(&actor, lf_field(lf_field(address, LF_SOCK_NET), LF_NET_COOKIE));
-	lf_taint(sock, use->tags, &actor);
+	lf_act_as(&actor, sender);
+	actor.foreign = lf_is_foreign(&actor, lf_field(lf_field(lf_address_of(sk), LF_SOCK_NET), LF_NET_COOKIE));
+	lf_taint(sock, sender->tags, &actor);
 	return sock;
 }
 
-/* What the current thread sends on, as far as the socket does not know its tags yet. */
-static __always_inline struct lf_use *lf_new_use(struct lf_control *ctl, struct lf_sock *sock)
+static __always_inline int lf_refuse_untainted(struct __sk_buff *skb, struct lf_task *sender)
 {
-	u64 task = bpf_get_current_task();
-	struct lf_use *use;
+	struct lf_question q = {.tags = sender->tags};
+	struct lf_actor actor = {};
+	struct lf_answer a = {};
 
-	if (!ctl->guarded)
-		return NULL;
-	use = uses.lookup(&task);
-	return use && (!sock || use->tags & ~sock->tags) ? use : NULL;
+	lf_act_as(&actor, sender);
+	lf_refuse_all(&a, sender->tags, LF_R_NO_STORAGE);
+	lf_report(LF_S_EGRESS, &q, &a, &actor, bpf_get_socket_cookie(skb), skb->family, 0, skb->ifindex);
+	return LF_REFUSE;
 }
 
 int lf_egress(struct __sk_buff *skb)
 {
-	struct bpf_sock *sk = skb->sk;
+	struct bpf_sock *sk = skb->sk, *full;
 	struct lf_control *ctl = lf_control();
 	struct lf_question q = {};
 	struct lf_packet packet = {};
 	struct lf_answer a = {};
 	struct lf_actor actor = {};
 	struct lf_sock *sock;
-	struct lf_use *use;
+	struct lf_task *sender;
 	u64 cookie;
 	u8 verdict;
 
 	if (!sk || !ctl || !ctl->tagged)
 		return LF_PASS;
 	sock = sockets.sk_storage_get(sk, 0, 0);
-	use = lf_new_use(ctl, sock);
-	if (use)
-		sock = lf_taint_used(skb, sk, sock, use);
+	sender = lf_sender(sk, ctl);
+	if (sender) {
+		sock = lf_taint_sent(skb, sock, sender);
+		if (!sock)
+			return lf_refuse_untainted(skb, sender);
+	}
 	if (!sock || !sock->tags)
 		return LF_PASS;
 	q.tags = sock->tags;
 	q.foreign = sock->foreign != 0;
 	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
 	lf_parse(skb, &packet, &q);
+	full = bpf_sk_fullsock(sk);
+	if (!full || (full->type != LF_SOCK_STREAM && full->type != LF_SOCK_DGRAM))
+		packet.reason = LF_R_RAW_SOCKET; /* what its headers say need not be true */
 	if (q.local && q.protocol == LF_PROTO_UDP && !lf_is_broadcast(skb, &q))
 		q.peer_tags = lf_peer_tags(skb, &q, packet.source);
 	if (!packet.reason) {

@@ -4,7 +4,7 @@
  * while something is tagged or could be, since every system call of the host comes by.
  *
  * A call that emits nothing itself is stopped by SIGKILL: it may still run, but nobody is left to use what it made.
- * A call that sends has its file noted, so that egress knows the sender of a socket that it did not make.
+ * That takes that no other process shares the table of descriptors, so sharing it is forbidden too.
  */
 #ifdef __x86_64__
 
@@ -17,6 +17,14 @@
 #define LF_NETLINK_USERSOCK 2
 #define LF_SOCK_PACKET      10
 #define LF_SOCK_TYPES       0xf /* the rest of socket's second argument are flags */
+
+#define LF_PROC_SUPER_MAGIC 0x9fa0     /* uapi/linux/magic.h */
+#define LF_MEM_NAME         0x006d656d /* "mem" */
+
+#define LF_CLONE_FILES  0x400 /* uapi/linux/sched.h */
+#define LF_PIDTYPE_TGID 1
+#define LF_NR_SENDMSG   46 /* names a send in events, and a clone, whichever call it was */
+#define LF_NR_CLONE     56
 
 #define LF_PTRACE_TRACEME 0
 #define LF_TUNSETIFF      0x400454ca
@@ -32,9 +40,7 @@ enum lf_action {
 	LF_ACT_URING,
 	LF_ACT_PTRACE,
 	LF_ACT_IOCTL,
-	LF_ACT_SEND,   /* sends on its first argument */
-	LF_ACT_SPLICE, /* sends on its third argument */
-	LF_ACT_SUBMIT, /* sends on a descriptor in the first of its control blocks */
+	LF_ACT_WRITE, /* writes to its first argument, which may be the memory of another process */
 };
 
 struct lf_call {
@@ -55,17 +61,9 @@ static __always_inline u32 lf_action_64(u32 number)
 	case 1:   /* write */
 	case 18:  /* pwrite64 */
 	case 20:  /* writev */
-	case 40:  /* sendfile */
-	case 44:  /* sendto */
-	case 46:  /* sendmsg */
 	case 296: /* pwritev */
-	case 307: /* sendmmsg */
 	case 328: /* pwritev2 */
-		return LF_ACT_SEND;
-	case 275: /* splice */
-		return LF_ACT_SPLICE;
-	case 209: /* io_submit */
-		return LF_ACT_SUBMIT;
+		return LF_ACT_WRITE;
 	case 425: /* io_uring_setup */
 	case 426: /* io_uring_enter */
 	case 427: /* io_uring_register */
@@ -98,18 +96,9 @@ static __always_inline u32 lf_action_32(u32 number)
 	case 4:   /* write */
 	case 146: /* writev */
 	case 181: /* pwrite64 */
-	case 187: /* sendfile */
-	case 239: /* sendfile64 */
 	case 334: /* pwritev */
-	case 345: /* sendmmsg */
-	case 369: /* sendto */
-	case 370: /* sendmsg */
 	case 379: /* pwritev2 */
-		return LF_ACT_SEND;
-	case 313: /* splice */
-		return LF_ACT_SPLICE;
-	case 248: /* io_submit */
-		return LF_ACT_SUBMIT;
+		return LF_ACT_WRITE;
 	case 425: /* io_uring_setup */
 	case 426: /* io_uring_enter */
 	case 427: /* io_uring_register */
@@ -159,6 +148,18 @@ static __always_inline bool lf_is_decided_family(u32 family, u32 protocol)
 	return family == LF_AF_INET || family == LF_AF_INET6 || family == LF_AF_UNIX || family == LF_AF_ALG;
 }
 
+/* /proc/PID/mem of another process. The kernel writes nothing there for a task that has SIGKILL pending. */
+static __always_inline bool lf_is_foreign_memory(u64 file)
+{
+	u64 name;
+
+	if (!file || lf_field(lf_field(lf_field(file, LF_FILE_INODE), LF_INODE_SUPER), LF_SUPER_MAGIC) != LF_PROC_SUPER_MAGIC)
+		return false;
+	name = lf_field(lf_field(file, LF_FILE_DENTRY), LF_DENTRY_NAME);
+	return lf_field32(name, 0) == LF_MEM_NAME &&
+	       lf_field(file, LF_FILE_PRIVATE) != lf_field(bpf_get_current_task(), LF_TASK_MM);
+}
+
 static __always_inline bool lf_is_forbidden(u32 action, struct lf_call *call, u64 tags)
 {
 	struct lf_policy *policy = lf_active();
@@ -176,6 +177,8 @@ static __always_inline bool lf_is_forbidden(u32 action, struct lf_call *call, u6
 		return call->first != LF_PTRACE_TRACEME;
 	case LF_ACT_IOCTL:
 		return (u32)call->second == LF_TUNSETIFF;
+	case LF_ACT_WRITE:
+		return lf_is_foreign_memory(lf_file_at(call->first));
 	}
 	return false;
 }
@@ -188,10 +191,10 @@ static __always_inline u64 lf_kills(u64 tags)
 	return policy ? tags & ~(policy->loaded & (policy->audit | ~policy->kill)) : tags;
 }
 
-static __always_inline void lf_stop(u32 action, struct lf_call *call, u64 tags, struct lf_actor *actor)
+/* Records the call, and kills the current process unless every class only records. Whether it was killed. */
+static __always_inline bool lf_stop(u64 detail, u32 reason, u32 family, u64 tags, struct lf_actor *actor)
 {
-	struct lf_question q = {.tags = tags, .detail = call->number | (call->compat ? LF_CALL_32BIT : 0)};
-	u32 reason = action == LF_ACT_FAMILY ? LF_R_FORBIDDEN_FAMILY : LF_R_FORBIDDEN_CALL;
+	struct lf_question q = {.tags = tags, .detail = detail};
 	struct lf_policy *policy = lf_active();
 	struct lf_answer a = {};
 	u64 kills = lf_kills(tags);
@@ -201,66 +204,112 @@ static __always_inline void lf_stop(u32 action, struct lf_call *call, u64 tags, 
 	a.verdict = kills ? LF_DENY : LF_WOULD_DENY;
 	if (kills && bpf_send_signal(LF_SIGKILL))
 		lf_count_failure(LF_F_SIGNAL);
-	lf_report(LF_S_SYSCALL, &q, &a, actor, 0, action == LF_ACT_FAMILY ? lf_asked_family(call) : 0, 0, 0);
+	lf_report(LF_S_SYSCALL, &q, &a, actor, 0, family, 0, 0);
+	return kills;
 }
 
-/* The descriptor that a call sends on. */
-static __always_inline u32 lf_sends_on(u32 action, struct lf_call *call)
+static __always_inline void lf_stop_call(u32 action, struct lf_call *call, u64 tags, struct lf_actor *actor)
 {
-	u32 descriptor = -1, at = 0;
-	u64 block = 0;
+	u64 detail = call->number | (call->compat ? LF_CALL_32BIT : 0);
 
-	if (action == LF_ACT_SPLICE)
-		return call->third;
-	if (action != LF_ACT_SUBMIT)
-		return call->first;
-	bpf_probe_read_user(&block, call->compat ? 4 : 8, (void *)call->third);
-	bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)(block + 20)); /* iocb.aio_fildes */
-	return descriptor;
+	if (action == LF_ACT_FAMILY)
+		lf_stop(detail, LF_R_FORBIDDEN_FAMILY, lf_asked_family(call), tags, actor);
+	else
+		lf_stop(detail, LF_R_FORBIDDEN_CALL, 0, tags, actor);
 }
 
-/* Notes the file; a thread that cannot be noted must not send. */
-static __always_inline void lf_note_use(u32 descriptor, u64 tags, struct lf_actor *actor)
+/* The socket that a tagged thread sends on, perhaps one that somebody else made. */
+static __always_inline void lf_use(void *sk)
 {
-	u64 task = bpf_get_current_task(), file = lf_file_at(descriptor);
-	struct lf_use fresh = {}, *use = uses.lookup(&task);
+	struct lf_task *task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
+	struct lf_actor actor = {};
+	u32 family, protocol;
+	struct lf_sock *sock;
 
-	if (!file || (use && use->file == file && use->tags == tags))
+	if (!task)
 		return;
-	fresh.file = file;
-	fresh.tags = tags;
-	fresh.image = actor->image;
-	fresh.netns = actor->netns;
-	fresh.tgid = actor->tgid;
-	fresh.uid = actor->uid;
-	if (!uses.update(&task, &fresh))
+	lf_current(&actor);
+	actor.image = task->image;
+	actor.netns = task->netns;
+	family = lf_field16((u64)sk, LF_SOCK_FAMILY);
+	protocol = lf_field16((u64)sk, LF_SOCK_PROTOCOL);
+	if (!lf_is_decided_family(family, protocol)) {
+		lf_stop(LF_NR_SENDMSG, LF_R_FORBIDDEN_FAMILY, family, task->tags, &actor);
 		return;
-	lf_count_failure(LF_F_USE_MAP);
-	if (bpf_send_signal(LF_SIGKILL))
-		lf_count_failure(LF_F_SIGNAL);
+	}
+	if (family != LF_AF_INET && family != LF_AF_INET6)
+		return;
+	sock = sockets.sk_storage_get(sk, 0, 0);
+	if (sock && !(task->tags & ~sock->tags))
+		return;
+	if (!sock)
+		sock = lf_sock_make(sk, bpf_get_socket_cookie(sk));
+	if (!sock) {
+		lf_stop(LF_NR_SENDMSG, LF_R_NO_STORAGE, family, task->tags, &actor);
+		return;
+	}
+	actor.foreign = lf_is_foreign(&actor, lf_field(lf_field((u64)sk, LF_SOCK_NET), LF_NET_COOKIE));
+	lf_taint(sock, task->tags, &actor);
 }
 
 int lf_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
+	struct lf_task *task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
 	struct lf_call call = {.number = ctx->args[1]};
 	struct lf_actor actor = {};
-	struct lf_task *task;
 	u32 action;
 
-	lf_current(&actor);
-	task = lf_task_of(actor.tgid);
 	if (!task)
 		return 0;
 	lf_read_call(ctx->args[0], &call);
 	action = call.compat ? lf_action_32(call.number) : lf_action_64(call.number);
 	if (action == LF_ACT_NONE)
 		return 0;
+	lf_current(&actor);
 	actor.image = task->image;
-	actor.netns = task->netns;
 	if (lf_is_forbidden(action, &call, task->tags))
-		lf_stop(action, &call, task->tags, &actor);
-	else if (action == LF_ACT_SEND || action == LF_ACT_SPLICE || action == LF_ACT_SUBMIT)
-		lf_note_use(lf_sends_on(action, &call), task->tags, &actor);
+		lf_stop_call(action, &call, task->tags, &actor);
+	return 0;
+}
+
+#ifdef LF_HAVE_SIGNAL_TASK
+/*
+ * A process that shares its table of descriptors, but not its life, would inherit what somebody is killed for. Both
+ * are killed, the child before it runs: else another thread of the parent could just then be making a socket for it.
+ */
+int lf_shared_table(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct lf_task *task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
+	u32 flags = ctx->args[1];
+	struct lf_actor actor = {};
+	void *child;
+
+	if (!task || !(flags & LF_CLONE_FILES) || flags & LF_CLONE_THREAD)
+		return 0;
+	lf_current(&actor);
+	actor.image = task->image;
+	child = (void *)ctx->args[0];
+	if (lf_stop(LF_NR_CLONE, LF_R_FORBIDDEN_CALL, 0, task->tags, &actor) &&
+	    bpf_send_signal_task(child, LF_SIGKILL, LF_PIDTYPE_TGID, 0))
+		lf_count_failure(LF_F_SIGNAL);
+	return 0;
+}
+#endif
+
+/*
+ * After a send, in the process that sent, on whichever descriptor: the socket is known here for sure. Egress has judged
+ * what left at once; what is held back leaves with the tags that the socket gets now.
+ */
+int lf_sock_send_length(struct bpf_raw_tracepoint_args *ctx)
+{
+	lf_use((void *)ctx->args[0]);
+	return 0;
+}
+
+/* Before the first byte, with the socket locked (Linux 6.16). */
+int lf_tcp_sendmsg_locked(struct bpf_raw_tracepoint_args *ctx)
+{
+	lf_use((void *)ctx->args[0]);
 	return 0;
 }
 

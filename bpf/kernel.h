@@ -6,6 +6,7 @@
 /* Functions of the kernel that are no helpers: the loader puts their ids in place of these numbers. */
 #define LF_KFUNC 0x10000
 static void *(*bpf_cast_to_kern_ctx)(void *) = (void *)(LF_KFUNC + 0);
+static int (*bpf_send_signal_task)(void *task, int signal, u32 kind, u64 value) = (void *)(LF_KFUNC + 1);
 
 static __always_inline u64 lf_field(u64 base, u32 offset)
 {
@@ -53,6 +54,16 @@ static __always_inline u64 lf_cgroup_of(u64 task)
 	u64 cgroup = lf_field(lf_field(task, LF_TASK_CGROUPS), LF_CSS_SET_CGROUP);
 
 	return lf_field(lf_field(cgroup, LF_CGROUP_KN), LF_KERNFS_ID);
+}
+
+#define LF_STACK_SIZE 0x4000 /* THREAD_SIZE of x86-64 */
+
+/* Does the current task run this on its own stack, and not an interrupt on the CPU's? */
+static __always_inline bool lf_is_on_own_stack(void)
+{
+	u64 here = 0;
+
+	return lf_address_of(&here) - lf_field(bpf_get_current_task(), LF_TASK_STACK) < LF_STACK_SIZE;
 }
 
 /* The open file behind a descriptor of the current task; 0: there is none. */

@@ -102,8 +102,7 @@ enum lf_failure {
 	LF_F_CGROUP_PATH = 4, /* a cgroup path longer than LF_PATH_LEN: matched by its beginning only */
 	LF_F_SIGNAL = 5,      /* bpf_send_signal failed */
 	LF_F_IMAGE_MAP = 6,
-	LF_F_USE_MAP = 7, /* which file a thread sends on could not be remembered; it was killed */
-	LF_FAILURES = 8,
+	LF_FAILURES = 8, /* batches have room for one more */
 };
 #define LF_COUNTER_SLOTS (LF_STAGES * LF_COUNTERS + LF_FAILURES)
 
@@ -228,7 +227,7 @@ struct lf_control {
 	__u64 reserve_used; /* tags of tasks spilled into the reserve map */
 	__u64 hunt;      /* not 0 while `tag` is after a tree: its number; who descends from the found is found too */
 	__u64 hunt_tags; /* what it gives */
-	__u64 guarded;   /* not 0 while lf_sys_enter is attached */
+	__u64 guarded;   /* not 0 while the programs of guard.c are attached */
 	__u64 lsm;       /* not 0 while the programs of lsm.c are attached, which do its work */
 };
 
@@ -321,16 +320,6 @@ struct lf_heard_key {
 	__u8 remote[16];
 	__u16 remote_port;
 	__u16 pad[3];
-};
-
-/* The file that a tagged thread is about to send on: what leaves that file's socket is the thread's. */
-struct lf_use {
-	__u64 file; /* address of the kernel's struct file; only ever compared */
-	__u64 tags;
-	__u64 image;
-	__u64 netns;
-	__u32 tgid;
-	__u32 uid;
 };
 
 /* A path without its NUL, or an abstract name, which begins with a NUL; what is not counted in length is 0. */

@@ -44,10 +44,6 @@ BPF_TABLE("hash", u32, struct lf_task, task_reserve, 1024);
 /* Not 0 where a tagged thread group's number may lie: tgid % LF_FILTER. Entries are set, and never cleared. */
 BPF_TABLE("array", u32, u32, maybe_tagged, LF_FILTER);
 
-/* What tagged threads send on, by address of the thread's task. Written by lf_sys_enter, deleted when a thread ends.
- * Sized as tasks; a thread that does not fit is killed. */
-BPF_F_TABLE("hash", u64, struct lf_use, uses, 32768, BPF_F_NO_PREALLOC);
-
 /* Recent forks of everybody, for `tag`. Losing an entry makes a dead branch of a tree harder to find, no more. */
 BPF_TABLE("lru_hash", u32, struct lf_birth, births, 16384);
 

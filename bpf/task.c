@@ -143,12 +143,9 @@ int lf_sched_process_exec(struct tracepoint__sched__sched_process_exec *args)
 /* Without group_dead (before Linux 6.16) the daemon forgets, and task_newtask when the number is used again. */
 int lf_sched_process_exit(struct tracepoint__sched__sched_process_exit *args)
 {
-	struct lf_control *ctl = lf_control();
-	u64 task = bpf_get_current_task();
-
-	if (ctl && ctl->guarded && lf_maybe_tagged(bpf_get_current_pid_tgid() >> 32))
-		uses.delete(&task);
 #ifdef LF_HAVE_GROUP_DEAD
+	struct lf_control *ctl = lf_control();
+
 	if (ctl && ctl->tagged && args->group_dead)
 		lf_task_forget(bpf_get_current_pid_tgid() >> 32);
 #endif

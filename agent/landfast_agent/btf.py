@@ -13,7 +13,7 @@ from typing import NamedTuple
 from landfast_agent import libbpf
 from landfast_agent.errors import KernelError, Unavailable
 
-_STRUCT, _UNION, _FUNC = 4, 5, 12  # BTF_KIND_*
+_STRUCT, _UNION, _TYPEDEF, _FUNC = 4, 5, 8, 12  # BTF_KIND_*
 _TRANSPARENT = (8, 9, 10, 11, 18)  # typedef, volatile, const, restrict, type_tag
 
 #: Define of the C sources: the path to a field, from the struct that it begins in. A dot leads into an embedded struct.
@@ -23,6 +23,8 @@ FIELDS = {
     "LF_TASK_STATUS": ("task_struct", "thread_info.status"),
     "LF_TASK_NSPROXY": ("task_struct", "nsproxy"),
     "LF_TASK_FILES": ("task_struct", "files"),
+    "LF_TASK_MM": ("task_struct", "mm"),
+    "LF_TASK_STACK": ("task_struct", "stack"),
     "LF_TASK_FS": ("task_struct", "fs"),
     "LF_TASK_CGROUPS": ("task_struct", "cgroups"),
     "LF_CSS_SET_CGROUP": ("css_set", "dfl_cgrp"),
@@ -38,7 +40,14 @@ FIELDS = {
     "LF_FILES_TABLE": ("files_struct", "fdt"),
     "LF_TABLE_SIZE": ("fdtable", "max_fds"),
     "LF_TABLE_FILES": ("fdtable", "fd"),
+    "LF_FILE_INODE": ("file", "f_inode"),
+    "LF_FILE_DENTRY": ("file", "f_path.dentry"),
+    "LF_FILE_PRIVATE": ("file", "private_data"),
+    "LF_INODE_SUPER": ("inode", "i_sb"),
+    "LF_SUPER_MAGIC": ("super_block", "s_magic"),
+    "LF_DENTRY_NAME": ("dentry", "d_name.name"),
     "LF_SOCK_SOCKET": ("sock", "sk_socket"),
+    "LF_SOCK_OWNED": ("sock", "sk_lock.owned"),
     "LF_SOCK_NET": ("sock", "__sk_common.skc_net.net"),
     "LF_SOCK_FAMILY": ("sock", "__sk_common.skc_family"),
     "LF_SOCK_PROTOCOL": ("sock", "sk_protocol"),
@@ -128,13 +137,23 @@ def offset(struct: str, path: str) -> int | None:
 
 def require_function(name: str) -> int:
     """Id of a kernel function, to call a kfunc or to attach to an LSM hook. Raises KernelError: there is none."""
-    number = _id(name, _FUNC)
+    return _require(name, _FUNC, "function")
+
+
+def require_tracepoint(name: str) -> int:
+    """Id of what describes a raw tracepoint's arguments. Raises KernelError: there is none."""
+    return _require(f"btf_trace_{name}", _TYPEDEF, "tracepoint")
+
+
+def _require(name: str, kind: int, what: str) -> int:
+    number = _id(name, kind)
     if number is None:
-        raise KernelError(f"find kernel function {name}", errno.ENOSYS)
+        raise KernelError(f"find kernel {what} {name}", errno.ENOSYS)
     return number
 
 
 def defines() -> list[str]:
-    """NAME=OFFSET for the fields that this kernel has; sources leave out what needs a missing one."""
+    """NAME=VALUE for the fields that this kernel has; sources leave out what needs a missing one."""
     found = {name: offset(*path) for name, path in FIELDS.items()}
+    found["LF_HAVE_SIGNAL_TASK"] = _id("bpf_send_signal_task", _FUNC)
     return [f"{name}={value}" for name, value in found.items() if value is not None]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import libbpf, loader, tasks
 from landfast_agent.difference import Difference
-from landfast_agent.hooks import GUARD, INGRESS, LSM_HOOKS, LSM_SPLICE, Hook
+from landfast_agent.hooks import GUARD_HOOKS, INGRESS, LSM_HOOKS, LSM_SPLICE, Hook
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 
@@ -38,9 +38,9 @@ class Guard:
             self._attach_ingress()
             if loader.offers_lsm(self._instance):
                 self._attach(_LSM, "lsm")
-                self._detach((GUARD,), "guarded")  # of a version without LSM programs
+                self._detach(GUARD_HOOKS, "guarded")  # of a version without LSM programs
             else:
-                self._attach((GUARD,), "guarded")
+                self._attach(GUARD_HOOKS, "guarded")
 
     def settle(self) -> None:
         """Attaches or detaches as things stand. To be called now and then."""
@@ -50,7 +50,7 @@ class Guard:
         with self._lock:
             if time.monotonic() - self._wanted_at > _LINGER_S:
                 self._detach(_LSM, "lsm")
-                self._detach((GUARD,), "guarded")
+                self._detach(GUARD_HOOKS, "guarded")
                 self._remove(INGRESS)
 
     def _attach_ingress(self) -> None:
@@ -78,7 +78,7 @@ class Guard:
     def differences(self) -> Iterator[Difference]:
         """Links that are not where they must be. Holds those that are, from the first look on."""
         with self._lock:
-            for hooks, flag in (((*_LSM, INGRESS), "lsm"), ((GUARD, INGRESS), "guarded")):
+            for hooks, flag in (((*_LSM, INGRESS), "lsm"), ((*GUARD_HOOKS, INGRESS), "guarded")):
                 if self._maps.control.get(flag):
                     yield from filter(None, map(self._difference, hooks))
 

@@ -4,8 +4,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 SCHED_CLS, TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, RAW_TRACEPOINT = 3, 5, 8, 9, 17  # enum bpf_prog_type
-CGROUP_SOCK_ADDR, CGROUP_SOCKOPT, LSM = 18, 25, 29
-_LSM_MAC = 27  # enum bpf_attach_type
+CGROUP_SOCK_ADDR, CGROUP_SOCKOPT, TRACING, LSM = 18, 25, 26, 29
+_TRACE_RAW_TP, _LSM_MAC = 23, 27  # enum bpf_attach_type
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,18 @@ class Hook:
 
 
 GUARD = Hook("lf_sys_enter", RAW_TRACEPOINT, tracepoint="sys_enter", optional=True, on_demand=True)
+
+
+def _typed(program: str, tracepoint: str) -> Hook:
+    return Hook(program, TRACING, _TRACE_RAW_TP, tracepoint=tracepoint, optional=True, on_demand=True)
+
+
+GUARD_HOOKS = (
+    GUARD,
+    _typed("lf_shared_table", "task_newtask"),
+    _typed("lf_sock_send_length", "sock_send_length"),
+    _typed("lf_tcp_sendmsg_locked", "tcp_sendmsg_locked"),
+)
 
 INGRESS = Hook("lf_ingress", CGROUP_SKB, 0, on_demand=True)
 
@@ -94,7 +106,7 @@ HOOKS = (
     Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
     INGRESS,
     DEVICE,
-    GUARD,
+    *GUARD_HOOKS,
     *LSM_HOOKS,
     LSM_SPLICE,
 )

@@ -59,7 +59,5 @@ SOCK = Layout(
 )
 GLOB_TAGS = Layout("lf_glob_tags", ("tags", f"{GLOB_BITS}Q"))
 
-USE = Layout("lf_use", ("file", "Q"), ("tags", "Q"), ("image", "Q"), ("netns", "Q"), ("tgid", "I"), ("uid", "I"))
-
-STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, SOCK, GLOB_TAGS, USE)
+STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, SOCK, GLOB_TAGS)
 LAYOUT_VERSION = 2  # LF_LAYOUT_VERSION

@@ -18,7 +18,7 @@ from pathlib import Path
 from landfast.policy.layout import UNIX_NAME
 from landfast_agent import btf, cgroups, libbpf, lsm, perf, pins
 from landfast_agent.errors import KernelError, Unavailable
-from landfast_agent.hooks import HOOKS, LSM, LSM_HOOKS, RAW_TRACEPOINT, Hook, has_lsm_tier
+from landfast_agent.hooks import HOOKS, LSM, LSM_HOOKS, RAW_TRACEPOINT, TRACING, Hook, has_lsm_tier
 from landfast_agent.image import Image, MapSpec, Program
 from landfast_agent.instance import Instance
 from landfast_agent.layout import CONTROL, LAYOUT_VERSION
@@ -32,7 +32,7 @@ _INNER = {"dests": "dest_template", "ports": "port_template", "unix_peers": "uni
 
 _CALL, _KFUNC_CALL = 0x85, 2  # opcode; source register of a call of a kfunc
 _KFUNC_BASE = 1 << 16  # LF_KFUNC
-_KFUNCS = ("bpf_cast_to_kern_ctx",)  # in the order of the numbers in bpf/maps.h
+_KFUNCS = ("bpf_cast_to_kern_ctx", "bpf_send_signal_task")  # in the order of the numbers in bpf/kernel.h
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LinkState:
 def _host_limits() -> dict[str, int]:
     """Sizes that follow the host: as many thread groups as it can have."""
     limits = [int(Path("/proc/sys/kernel", name).read_text()) for name in ("pid_max", "threads-max")]
-    return dict.fromkeys(("tasks", "uses"), max(min(limits), 1024))
+    return {"tasks": max(min(limits), 1024)}
 
 
 def _create(spec: MapSpec, maps: dict[str, int], sizes: dict[str, int]) -> int:
@@ -125,6 +125,13 @@ def _call_kfuncs(code: bytearray) -> None:
             struct.pack_into("<BBhi", code, at, _CALL, _KFUNC_CALL << 4, 0, target)
 
 
+def _btf_id(hook: Hook) -> int:
+    """What a program is loaded for; 0 for kinds that are told when they are attached."""
+    if hook.kind == TRACING:
+        return btf.require_tracepoint(hook.tracepoint)
+    return btf.require_function(hook.function) if hook.function else 0
+
+
 def _load_program(hook: Hook, program: Program | None, maps: dict[str, int]) -> int | None:
     """A descriptor; None when the hook is optional and this kernel, or its compiler's headers, cannot do it."""
     try:
@@ -137,7 +144,7 @@ def _load_program(hook: Hook, program: Program | None, maps: dict[str, int]) -> 
             code,
             licence=LICENCE,
             attach_type=hook.attach_type,
-            attach_btf_id=btf.require_function(hook.function) if hook.function else 0,
+            attach_btf_id=_btf_id(hook),
         )
     except KernelError:
         if hook.optional:
@@ -154,8 +161,10 @@ def _load_programs(image: Image, maps: dict[str, int]) -> dict[str, int]:
 
 
 def _attach(hook: Hook, prog_fd: int) -> int:
-    if hook.kind in (RAW_TRACEPOINT, LSM):
+    if hook.kind == RAW_TRACEPOINT:
         return libbpf.raw_tracepoint_open(hook.tracepoint, prog_fd)
+    if hook.kind in (TRACING, LSM):
+        return libbpf.raw_tracepoint_open("", prog_fd)
     if hook.tracepoint:
         return perf.link_tracepoint(hook.tracepoint, prog_fd)
     cgroup_fd = os.open(cgroups.root(), os.O_RDONLY | os.O_DIRECTORY)
