@@ -10,7 +10,6 @@ from tests.conformance.runners import RUNNERS
 from tests.conformance.technique import Technique, discover
 from tests.conformance.trial import Outcome, Result
 
-
 #: Each got out once, by a mechanism of its own.
 ONCE_OPEN = {
     "passed_compat.socketcall_sendmsg",
