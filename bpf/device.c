@@ -4,8 +4,8 @@
  * they are now. Frames of packet sockets are refused. IP packets are judged once more, since what leaves may be another
  * packet than the one that egress passed: a tunnel's, or one that was rewritten on its way. Who has no tags passes.
  *
- * At the link a stranger may be current, as in egress. Who sends a packet socket's frame is known at the first link that
- * it passes, hence every link, not the physical ones alone.
+ * At the link a stranger may be current, as in egress. Who sends a packet socket's frame is known at the first link
+ * that it passes, hence every link, not the physical ones alone.
  */
 
 #define LF_NEXT (-1) /* TCX_NEXT, TC_ACT_UNSPEC: other programs have their say */

@@ -127,9 +127,9 @@ static __always_inline int lf_pass(u8 verdict)
 }
 
 /*
- * The tagged process that is sending just now on a socket, perhaps one that somebody else made. In egress a stranger may
- * be current, whose soft interrupts send for others: they have a stack of their own (but for busy polling), and send on
- * no TCP socket that a process has locked. Sockets of the kernel have no file.
+ * The tagged process that is sending just now on a socket, perhaps one that somebody else made. In egress a stranger
+ * may be current, whose soft interrupts send for others: they have a stack of their own (but for busy polling), and
+ * send on no TCP socket that a process has locked. Sockets of the kernel have no file.
  */
 static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_control *ctl)
 {
@@ -156,7 +156,8 @@ static __always_inline void lf_act_as(struct lf_actor *actor, struct lf_task *ta
 }
 
 /* The storage of a socket, with its sender's tags. NULL, counted, when there is no memory for it. */
-static __always_inline struct lf_sock *lf_taint_sent(struct __sk_buff *skb, struct lf_sock *sock, struct lf_task *sender)
+static __always_inline struct lf_sock *lf_taint_sent(struct __sk_buff *skb, struct lf_sock *sock,
+                                                     struct lf_task *sender)
 {
 	struct lf_actor actor = {};
 	struct bpf_sock *sk = skb->sk;

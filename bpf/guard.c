@@ -153,7 +153,8 @@ static __always_inline bool lf_is_foreign_memory(u64 file)
 {
 	u64 name;
 
-	if (!file || lf_field(lf_field(lf_field(file, LF_FILE_INODE), LF_INODE_SUPER), LF_SUPER_MAGIC) != LF_PROC_SUPER_MAGIC)
+	if (!file ||
+	    lf_field(lf_field(lf_field(file, LF_FILE_INODE), LF_INODE_SUPER), LF_SUPER_MAGIC) != LF_PROC_SUPER_MAGIC)
 		return false;
 	name = lf_field(lf_field(file, LF_FILE_DENTRY), LF_DENTRY_NAME);
 	return lf_field32(name, 0) == LF_MEM_NAME &&
