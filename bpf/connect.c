@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Making and connecting sockets: tags are stamped here, and refusals get a clear EPERM. */
 
+/*
+ * Who was tagged by its cgroup is bound to the network namespace where it makes its first socket, unless it executes
+ * something before. Not at once: a container runtime moves its child first, which then enters its namespace, and makes
+ * no internet socket on the way.
+ */
+static __always_inline void lf_bind_to(u64 netns, struct lf_actor *actor)
+{
+	struct lf_task *task = actor->netns ? NULL : lf_task_of(actor->tgid);
+
+	if (task && !task->netns)
+		task->netns = netns;
+}
+
 int lf_sock_create(struct bpf_sock *sk)
 {
 	struct lf_actor actor = {};
@@ -10,6 +23,7 @@ int lf_sock_create(struct bpf_sock *sk)
 
 	if (!tags)
 		return LF_PASS;
+	lf_bind_to(bpf_get_netns_cookie(sk), &actor);
 	if (sk->type != LF_SOCK_STREAM && sk->type != LF_SOCK_DGRAM)
 		pass = lf_forbid(LF_S_CREATE, LF_R_RAW_SOCKET, tags, &actor, sk);
 	else if (!lf_protocol(sk->protocol))

@@ -179,7 +179,8 @@ struct lf_task {
 	__u64 cgroup_id; /* of the selected cgroup that tagged it; 0: inherited or explicit */
 	__u32 parent;    /* thread group that it inherited from; 0: tagged from outside */
 	__u32 hunt;      /* the hunt that found it, see lf_control */
-	__u64 netns;     /* cookie of the network namespace where its rules hold; 0: not decided before its next exec */
+	__u64 netns;     /* cookie of the network namespace where its rules hold; 0: not decided before its next exec or
+	                    socket */
 };
 
 /* Where a process came from, so that `tag` finds a whole tree even if its middle has died. */

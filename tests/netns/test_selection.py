@@ -220,3 +220,35 @@ def test_audited_classes_are_selected_too(plane: Plane, servers: Network) -> Non
     with below(UNIT) as cgroup:
         assert plane.attempt(servers["enclave"], [TO_OUTSIDE], [], cgroup) == ["ok"]
     assert {e.verdict for e in plane.events(Stage.CONNECT)} == {Verdict.WOULD_DENY}
+
+
+#: Prints how a connection ends that is made in a network namespace of its own: refused, or no route to there.
+LEAVES = """
+import ctypes, socket, sys
+if sys.argv[1] == "before":
+    socket.socket().close()
+print("ready", flush=True)
+sys.stdin.readline()
+if sys.argv[1] == "between":
+    socket.socket().close()
+ctypes.CDLL(None).unshare(0x40000000)
+print(socket.socket().connect_ex((sys.argv[2], 443)))
+"""
+EPERM, ENETUNREACH = "1", "101"
+
+
+@pytest.mark.parametrize(("socket", "ends"), [("between", EPERM), ("before", ENETUNREACH)])
+def test_who_moves_in_is_bound_to_the_namespace_of_its_next_socket(
+    plane: Plane, servers: Network, socket: str, ends: str
+) -> None:
+    """As a container runtime does it, it may still enter one before."""
+    select(plane)
+    program = ["/usr/bin/python3", "-IS", "-c", LEAVES, socket, IN4]
+    with below("eea/one") as cgroup, plane.gated(servers["enclave"], program, []) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        cgroup.add(process.pid)
+        moved = tasks.get(plane.maps, process.pid)
+        assert moved is not None
+        assert moved.netns == 0
+        assert process.communicate("\n", timeout=60)[0].strip() == ends
