@@ -98,7 +98,7 @@ class Tagger:
         if not psutil.pid_exists(root):
             raise BadInput(f"process {root} does not exist: give the id of a running process")
         lineage = Lineage.now(self._maps)
-        self._refuse({root, *lineage.descendants({root}) & lineage.parents.keys()})
+        self._refuse([root, *lineage.descendants({root}) & lineage.parents.keys() - {root}])
         return self.tag_again(root, tags)
 
     def tag_again(self, root: int, tags: int) -> Tagged:
@@ -106,7 +106,7 @@ class Tagger:
         with self._one_hunt, tasks.hunting(self._maps, tags) as hunt:
             return self._hunt(root, tags, hunt)
 
-    def _refuse(self, family: set[int]) -> None:
+    def _refuse(self, family: list[int]) -> None:
         for pid in family:
             reason = self._lockout.process(pid) or _unjudged(pid)
             if reason:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +148,34 @@ def test_a_socket_without_room_for_tags_ends_its_holder(host: Host, tmp_path: Pa
         assert f"a socket whose option memory is full (descriptor {descriptor})" in done.stderr
         assert f"process {program.pid} was killed" in done.stderr
         assert program.wait() == -signal.SIGKILL
+
+
+_STARTED = """
+import os, socket, sys, time
+manager = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # closes when the service is executed
+if not os.fork():
+    open(sys.argv[1], "w").write(str(os.getpid()))
+    time.sleep(0.2)
+    if sys.argv[2] == "service":
+        os.execvp("sleep", ["sleep", "100"])
+    time.sleep(100)
+print("status", os.wait()[1], flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["service", "worker"])
+def test_a_service_managers_child_may_close_by_executing(host: Host, tmp_path: Path, kind: str) -> None:
+    """A child that goes on without executing keeps what it has, and is killed a second later."""
+    with Cgroup(f"{BASE}/eu") as cgroup:
+        argv = [_PYTHON, "-ISc", _STARTED, cgroup.path / "cgroup.procs", kind]
+        with Program(argv, tmp_path / "log", host.where) as manager:
+            if kind == "worker":
+                eventually(lambda: manager.output == "status 9\n", "its child is killed")
+                return
+            eventually(lambda: [row["name"] for row in host.json("ps")].count("sleep") == 1, "the service is tagged")
+            time.sleep(1.5)  # longer than such a child is given
+            assert manager.output == ""
+            assert len(cgroup.processes()) == 1
 
 
 def told(host: Host, program: Program, *, wait: bool = True) -> list[str]:
