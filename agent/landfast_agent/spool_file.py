@@ -156,5 +156,5 @@ def last_sequence(path: Path) -> int:
 
 def _reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise Unavailable(f"no spool at {path}: has the agent of this instance run yet?")
+        raise Unavailable(f"no events yet: {path} does not exist, since the agent of this instance has never run here")
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)

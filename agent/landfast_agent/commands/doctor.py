@@ -81,7 +81,7 @@ def _loads(instance: Instance) -> str:
 
 def _attached(instance: Instance) -> str:
     if not instance.pins.exists():
-        raise AgentError("not loaded yet: landfast-agent run")
+        raise AgentError(f"nothing is loaded yet: `{instance.agent} run` loads and enforces")
     states, links = loader.inspect(instance), devices.inspect(instance)
     problems = [f"{state.hook.title}: {state.problem}" for state in states if state.problem]
     problems += [f"network link {link.name}: {link.problem}" for link in links if link.problem]
@@ -91,9 +91,13 @@ def _attached(instance: Instance) -> str:
 
 
 def _tier(instance: Instance) -> str:
-    lsm.require_active()
-    if not has_lsm_tier(_probed(instance)):
-        raise AgentError("this kernel refuses programs at LSM hooks, though BPF LSM is active")
+    try:
+        lsm.require_active()
+        if not has_lsm_tier(_probed(instance)):
+            raise AgentError("this kernel refuses programs at LSM hooks, though BPF LSM is active")
+    except AgentError as error:
+        without = "not in use: forbidden calls kill instead of an EPERM, unix sockets are judged by name"
+        raise AgentError(f"{without}. To have it: {error}") from error
     return "forbidden calls get EPERM; unix peers, ptrace and passed descriptors are judged by their tags"
 
 
@@ -172,7 +176,13 @@ def command(instance: Instance, unit: str | None, as_json: bool) -> None:
         for finding in findings:
             mark = "ok" if finding.ok else "MISSING" if finding.fatal else "note"
             click.echo(paragraph(f"{mark:8}{finding.name}: {finding.detail}", 8))
+        click.echo(_conclusion(findings))
     sys.exit(1 if any(finding.fatal and not finding.ok for finding in findings) else 0)
+
+
+def _conclusion(findings: list[Finding]) -> str:
+    missing = [finding.name for finding in findings if finding.fatal and not finding.ok]
+    return f"\nThis host cannot enforce. Mend first: {missing[0]}" if missing else "\nThis host can enforce."
 
 
 def _print_drop_in(unit: str, instance: Instance, as_json: bool) -> None:

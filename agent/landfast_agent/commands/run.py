@@ -40,8 +40,8 @@ def command(instance: Instance, config_file: Path | None, policy: Path | None) -
     the controller, and --policy is refused. Stopping or killing the daemon changes nothing that is enforced.
 
     \b
-    Keys of the configuration file: policy, ring_bytes, spool_bytes, history_bytes, command_lines,
-    canary_seconds.
+    Keys of the configuration file: policy, ring_bytes, spool_bytes,
+    history_bytes, command_lines, canary_seconds.
 
     \b
     Examples:

@@ -62,6 +62,7 @@ def test_doctor_finds_this_host_fit(host: Host) -> None:
     done = host.run("doctor", "--json")
     assert done.returncode == 0
     assert all(finding["ok"] for finding in json.loads(done.stdout) if finding["fatal"])
+    assert host.run("doctor").stdout.endswith("This host can enforce.\n")
 
 
 @pytest.mark.parametrize(
