@@ -23,8 +23,8 @@ static __always_inline bool lf_is_inet(u32 family)
 static __always_inline u64 lf_frame_tags(struct bpf_sock *sk, struct lf_sock *sock, struct lf_control *ctl,
                                          struct lf_actor *actor)
 {
-	struct lf_task *sender = lf_sender(sk, ctl);
 	u64 tags = sock ? sock->tags : 0;
+	struct lf_task *sender = lf_sender(sk, ctl, tags);
 
 	if (!sender)
 		return tags;
@@ -116,7 +116,7 @@ static __always_inline int lf_device_packet(struct __sk_buff *skb, struct bpf_so
 		lf_refuse_for(&a, q.tags, packet.reason);
 		return lf_refuse_frame(skb, &q, &a, &actor, packet.family);
 	}
-	verdict = lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
+	verdict = lf_cached(sock, &q, ctl->generation);
 	if (verdict) {
 		lf_count_at(LF_S_DEVICE, LF_C_CACHED);
 		return verdict == LF_DENY ? LF_SHOT : LF_NEXT;

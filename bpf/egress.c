@@ -130,16 +130,17 @@ static __always_inline int lf_pass(u8 verdict)
  * The tagged process that is sending just now on a socket, perhaps one that somebody else made. In egress a stranger
  * may be current, whose soft interrupts send for others: they have a stack of their own (but for busy polling), and
  * send on no TCP socket that a process has locked. Sockets of the kernel have no file.
+ * NULL also for one whose classes are all among the known ones.
  */
-static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_control *ctl)
+static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_control *ctl, u64 known)
 {
 	struct lf_task *task;
 	u64 address;
 
-	if (!ctl->guarded)
+	if (!ctl->guarded || !(ctl->tagged & ~known))
 		return NULL;
 	task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
-	if (!task || !lf_is_on_own_stack())
+	if (!task || !(task->tags & ~known) || !lf_is_on_own_stack())
 		return NULL;
 	address = lf_address_of(sk);
 	if (lf_field16(address, LF_SOCK_PROTOCOL) == IPPROTO_TCP && !lf_field32(address, LF_SOCK_OWNED))
@@ -162,7 +163,7 @@ static __always_inline struct lf_sock *lf_taint_sent(struct __sk_buff *skb, stru
 	struct lf_actor actor = {};
 	struct bpf_sock *sk = skb->sk;
 
-	if (!sk || (sock && !(sender->tags & ~sock->tags)))
+	if (!sk)
 		return sock;
 	if (!sock)
 		sock = lf_sock_make(sk, bpf_get_socket_cookie(skb));
@@ -202,7 +203,7 @@ int lf_egress(struct __sk_buff *skb)
 	if (!sk || !ctl || !ctl->tagged)
 		return LF_PASS;
 	sock = sockets.sk_storage_get(sk, 0, 0);
-	sender = lf_sender(sk, ctl);
+	sender = lf_sender(sk, ctl, sock ? sock->tags : 0);
 	if (sender) {
 		sock = lf_taint_sent(skb, sock, sender);
 		if (!sock)
@@ -220,7 +221,7 @@ int lf_egress(struct __sk_buff *skb)
 	if (q.local && q.protocol == LF_PROTO_UDP && !lf_is_broadcast(skb, &q))
 		q.peer_tags = lf_peer_tags(skb, &q, packet.source);
 	if (!packet.reason) {
-		verdict = lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
+		verdict = lf_cached(sock, &q, ctl->generation);
 		if (verdict) {
 			lf_count_at(LF_S_EGRESS, LF_C_CACHED);
 			return lf_pass(verdict);

@@ -67,7 +67,7 @@ int lf_ingress(struct __sk_buff *skb)
 	q.tags = sock->tags;
 	q.foreign = sock->foreign != 0;
 	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
-	verdict = packet.reason || q.local ? 0 : lf_cached(sock, &q, ctl->generation, bpf_ktime_get_boot_ns());
+	verdict = packet.reason || q.local ? 0 : lf_cached(sock, &q, ctl->generation);
 	if (verdict) {
 		lf_count_at(LF_S_CONNECT, LF_C_CACHED);
 		return lf_pass(verdict);

@@ -222,7 +222,7 @@ struct lf_sock {
 struct lf_control {
 	__u64 generation; /* 0: no policy; slot = generation % LF_SLOTS */
 	__u64 layout;
-	__u64 tagged;       /* not 0 once anything was ever tagged or selected: until then programs return at once */
+	__u64 tagged;       /* classes that were ever given or selected: until there is one, programs return at once */
 	__u64 selecting;    /* not 0 while the policy selects cgroups */
 	__u64 wake_ns;      /* when the ring's reader was last woken */
 	__u64 reserve_used; /* tags of tasks spilled into the reserve map */

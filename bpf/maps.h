@@ -13,7 +13,7 @@ struct lf_match {
 	u64 matched[LF_GLOB_WORDS];
 };
 
-/* The switch. Written by the daemon; programs write wake_ns, reserve_used and tagged only. */
+/* The switch. Written by the daemon; programs write wake_ns and reserve_used only. */
 BPF_F_TABLE("array", u32, struct lf_control, control, 1, BPF_F_MMAPABLE);
 
 /* The policy slots. Written by the daemon, always the slot that is not active. */

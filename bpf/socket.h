@@ -57,9 +57,11 @@ static __always_inline bool lf_is_own(const u8 *address)
 	return local_addresses.lookup(&key) != NULL;
 }
 
-/* An answer that was computed for exactly this question and still holds. 0: there is none. */
-static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q, u64 generation, u64 now)
+/* An answer that was computed for exactly this question and still holds. 0: there is none. The clock is asked for
+ * answers alone that do not hold forever. */
+static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q, u64 generation)
 {
+	u64 now = sock->deadline_ns == LF_FOREVER ? LF_FOREVER - 1 : bpf_ktime_get_boot_ns();
 	u8 verdict = 0;
 
 	bpf_spin_lock(&sock->lock);

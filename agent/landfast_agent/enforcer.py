@@ -143,8 +143,8 @@ class Enforcer:
         return loaded
 
     def words(self) -> dict[str, int]:
-        """What the control block must say: the policy in force, and that somebody is tagged once anybody was."""
-        ever = self._words.get("tagged") or self.maps.control.get("tagged")
+        """What the control block must say: the policy in force, and the classes that anybody ever had."""
+        ever = self._words.get("tagged", 0) | self.maps.control.get("tagged")
         self._words |= {"tagged": ever} if ever else {}
         return self._words
 

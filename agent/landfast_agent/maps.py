@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
@@ -15,6 +16,8 @@ from landfast_agent.layout import CONTROL
 
 _COUNTER_VALUE = 8
 _PER_STAGE, _CANARY = 8, 7  # LF_COUNTERS, LF_C_CANARY
+
+_adding = threading.Lock()
 
 
 class Control:
@@ -31,6 +34,11 @@ class Control:
 
     def set(self, name: str, value: int) -> None:
         self._field(name).value = value
+
+    def add(self, name: str, bits: int) -> None:
+        """Sets bits, and clears none that another thread sets at the same time."""
+        with _adding:
+            self.set(name, self.get(name) | bits)
 
 
 class Maps:

@@ -36,7 +36,7 @@ def _select(maps: Maps, tagger: Tagger, lockout: Lockout, path: Path, tags: int)
     name, refusal = cgroups.relative(path), lockout.cgroup(path)
     if refusal:
         return Selected(name, tags, refusal=refusal)
-    maps.control.set("tagged", 1)
+    maps.control.add("tagged", tags)
     libbpf.map_update(maps.fd("cgroups"), cgroups.id_of(path).to_bytes(8, "little"), tags.to_bytes(8, "little"))
     try:
         return Selected(name, tags, tagger.tag_cgroup(path, tags))

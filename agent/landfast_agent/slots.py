@@ -128,8 +128,8 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
             f"({loaded.digest.hex()[:16]}, expected {tables.digest().hex()[:16]}): not switched; look at the kernel log"
         )
     maps.control.set("selecting", int(bool(tables.glob_tags)))
-    if tables.glob_tags:
-        maps.control.set("tagged", 1)
+    for _, mask in tables.glob_tags:
+        maps.control.add("tagged", int.from_bytes(mask, "little"))
     maps.control.set("generation", generation)
     return loaded
 

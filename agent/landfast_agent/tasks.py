@@ -92,7 +92,7 @@ def add_tags(  # noqa: PLR0917  # an entry of the map
 
     The kernel may write the entry at the same moment (another cgroup's tags), hence the loop.
     """
-    maps.control.set("tagged", 1)
+    maps.control.add("tagged", tags)
     show(maps, tgid)
     for _ in range(100):
         old = get(maps, tgid)
