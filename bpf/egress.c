@@ -215,9 +215,6 @@ int lf_egress(struct __sk_buff *skb)
 	q.foreign = sock->foreign != 0;
 	q.local = skb->ifindex == LF_LOOPBACK_IFINDEX;
 	lf_parse(skb, &packet, &q);
-	full = bpf_sk_fullsock(sk);
-	if (!full || (full->type != LF_SOCK_STREAM && full->type != LF_SOCK_DGRAM))
-		packet.reason = LF_R_RAW_SOCKET; /* what its headers say need not be true */
 	if (q.local && q.protocol == LF_PROTO_UDP && !lf_is_broadcast(skb, &q))
 		q.peer_tags = lf_peer_tags(skb, &q, packet.source);
 	if (!packet.reason) {
@@ -228,6 +225,9 @@ int lf_egress(struct __sk_buff *skb)
 		}
 	}
 	cookie = bpf_get_socket_cookie(skb);
+	full = bpf_sk_fullsock(sk);
+	if (!full || (full->type != LF_SOCK_STREAM && full->type != LF_SOCK_DGRAM))
+		packet.reason = LF_R_RAW_SOCKET; /* what its headers say need not be true */
 	if (packet.reason) {
 		lf_refuse_for(&a, q.tags, packet.reason);
 	} else {
