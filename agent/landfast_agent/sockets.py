@@ -5,6 +5,7 @@ import errno
 import os
 import platform
 import socket
+import struct
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _PIDFD_GETFD = 438
 _PIDFD_THREAD = os.O_EXCL  # uapi/linux/pidfd.h
 _KCMP, _KCMP_FILES = {"x86_64": 312, "aarch64": 272}, 2  # uapi/linux/kcmp.h
 _SO_COOKIE, _SO_ACCEPTCONN, _SO_PROTOCOL, _SO_DOMAIN = 57, 30, 38, 39  # asm-generic/socket.h
+_SO_MEMINFO, _MEMINFO, _OPTION_MEMORY = 55, struct.Struct("=9I"), 6  # SK_MEMINFO_OPTMEM of uapi/linux/sock_diag.h
+_ROOM = 512  # bytes: a value of the map `sockets`, and what the kernel keeps around it
 _INET = (socket.AF_INET, socket.AF_INET6)
 _TAGGED = (*_INET, socket.AF_UNIX)  # with BPF LSM, unix peers are judged by their tags
 _GONE = (errno.ESRCH, errno.EBADF, errno.ENOENT)
@@ -39,6 +42,7 @@ class Found:
     protocol: int
     listening: bool
     local_port: int
+    option_memory: int  # bytes in use, of those that tags take their room from
 
 
 @cache
@@ -137,7 +141,14 @@ def _is_socket(path: str) -> bool:
 def _describe(thread: int, fd: int, copy: socket.socket) -> Found:
     name = copy.getsockname() if copy.family in _INET else None
     listening = copy.type == socket.SOCK_STREAM and bool(copy.getsockopt(socket.SOL_SOCKET, _SO_ACCEPTCONN))
-    return Found(thread, fd, copy.family, copy.type, copy.proto, listening, name[1] if name else 0)
+    used = _MEMINFO.unpack(copy.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_OPTION_MEMORY]
+    return Found(thread, fd, copy.family, copy.type, copy.proto, listening, name[1] if name else 0, used)
+
+
+def without_room(pid: int) -> list[Found]:
+    """Open sockets that tags would probably find no room in: the kernel limits what options of a socket may take."""
+    limit = int(Path("/proc/sys/net/core/optmem_max").read_text()) - _ROOM
+    return [each for each, _ in opened(pid) if each.family in _TAGGED and each.option_memory >= limit]
 
 
 def opened(pid: int) -> Iterator[tuple[Found, socket.socket]]:

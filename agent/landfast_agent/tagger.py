@@ -50,7 +50,8 @@ def _same(one: Birth | None, other: Birth | None) -> bool:
 
 def _unjudged(pid: int) -> str:
     """Why a process cannot be tagged while it runs; empty when it can."""
-    held = ", and ".join(map(str, unjudged.found(pid)))
+    full = [Unjudged(each.fd, unjudged.NO_ROOM) for each in sockets.without_room(pid)]
+    held = ", and ".join(map(str, [*unjudged.found(pid), *full]))
     return f"it holds {held}: stop it, and start it tagged" if held else ""
 
 

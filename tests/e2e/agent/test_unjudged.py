@@ -43,6 +43,7 @@ WHAT = {
     "macvtap": "a macvtap device",
     "foreign_memory": "the memory of another process, writable",
 }
+FULL = "a socket whose option memory is full"
 HARMLESS = ("own_memory", "read_memory", "route", "udp", "null")
 
 
@@ -71,12 +72,12 @@ def tagged(host: Host) -> set[int]:
     return {row["pid"] for row in host.json("ps")}
 
 
-@pytest.mark.parametrize("kind", [*WHAT, "own_table"])
+@pytest.mark.parametrize("kind", [*WHAT, "own_table", "full"])
 def test_tag_refuses_the_holder(host: Host, tmp_path: Path, kind: str) -> None:
     with holding(host, kind, tmp_path / "log") as (program, descriptor):
         done = host.run("tag", str(program.pid), "--class", "eu")
         assert done.returncode == 1
-        what = WHAT.get(kind, "a raw socket")
+        what = WHAT.get(kind, "a raw socket" if kind == "own_table" else FULL)
         assert f"process {program.pid} is not tagged: it holds {what} (descriptor {descriptor}), " in done.stderr
         assert "stop it, and start it tagged" in done.stderr
         assert program.pid not in tagged(host)
@@ -142,12 +143,12 @@ def test_a_class_that_may_use_io_uring_keeps_its_rings(host: Host, tmp_path: Pat
         assert told(host, program, wait=False) == []
 
 
-def test_a_socket_without_room_for_tags_ends_its_holder(host: Host, tmp_path: Path) -> None:
-    with holding(host, "full", tmp_path / "log") as (program, descriptor):
-        done = host.run("tag", str(program.pid), "--class", "eu")
-        assert f"a socket whose option memory is full (descriptor {descriptor})" in done.stderr
-        assert f"process {program.pid} was killed" in done.stderr
+def test_a_selector_kills_the_holder_of_a_socket_without_room_for_tags(host: Host, tmp_path: Path) -> None:
+    with holding(host, "full", tmp_path / "log") as (program, descriptor), Cgroup(f"{BASE}/eu") as cgroup:
+        cgroup.add(program.pid)
         assert program.wait() == -signal.SIGKILL
+        (text,) = told(host, program)
+        assert f"{FULL} (descriptor {descriptor})" in text
 
 
 _STARTED = """
@@ -195,7 +196,7 @@ def test_exec_closes_what_is_inherited(host: Host, kind: str) -> None:
     script = "test -e /proc/self/fd/$HELD && echo open; echo $HELD"
     start = [_PYTHON, "-IS", _HOLDER, kind, *host.tagged("sh", "-c", script)]
     done = host.where.run(start)
-    what = WHAT.get(kind, "a socket whose option memory is full")
+    what = WHAT.get(kind, FULL)
     assert f"closed what was inherited: {what} (descriptor {done.stdout.strip()})" in done.stderr
 
 
