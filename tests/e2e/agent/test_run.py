@@ -117,8 +117,10 @@ def test_sighup_reads_the_file_again(fresh: Host) -> None:
         eventually(lambda: version(fresh) == 3, "version 3 is in force")
         assert fresh.attempt(*wanted) == ["ok", "EPERM"]
         assert program.process.poll() is None
-    applied = [event["fields"]["version"] for event in fresh.notices("POLICY_APPLIED")]
-    assert applied == ["1", "2", "3"]
+    applied = fresh.notices("POLICY_APPLIED")
+    assert [event["fields"]["version"] for event in applied] == ["1", "2", "3"]
+    assert len({event["fields"]["digest"] for event in applied}) == 3
+    assert all(f"(digest {event['fields']['digest'][:16]})" in event["text"] for event in applied)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)

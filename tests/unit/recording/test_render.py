@@ -79,7 +79,9 @@ def test_every_call_that_the_guard_looks_at_has_its_name():
     guard = (source_directory() / "guard.c").read_text()
     _, table_64, table_32 = re.split(r"lf_action_(?:64|32)\(u32 number\)", guard)[:3]
     for table, names in ((table_64, calls.NAMES_64), (table_32.partition("\n}")[0], calls.NAMES_32)):
-        assert {int(number): name for number, name in re.findall(r"case (\d+): +/\* (\w+) \*/", table)} == names
+        cases = {(int(number), name) for number, name in re.findall(r"case (\d+): +/\* (\w+) \*/", table)}
+        assert cases
+        assert cases <= names.items()
 
 
 @pytest.mark.parametrize(
