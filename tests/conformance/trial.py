@@ -136,7 +136,8 @@ class Trial:
                 with suppress(ProcessLookupError):
                     os.killpg(program.pid, signal.SIGKILL)
                 if program.process.stdin:
-                    program.process.stdin.close()
+                    with suppress(BrokenPipeError):  # what it was killed before reading
+                        program.process.stdin.close()
 
     def _tag(self, program: Program) -> str:
         self._await_ready(program)
