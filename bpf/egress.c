@@ -139,7 +139,7 @@ static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_
 
 	if (!ctl->guarded || !(ctl->tagged & ~known))
 		return NULL;
-	task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
+	task = lf_task_of(lf_field32(bpf_get_current_task(), LF_TASK_TGID));
 	if (!task || !(task->tags & ~known) || !lf_is_on_own_stack())
 		return NULL;
 	address = lf_address_of(sk);
@@ -148,12 +148,15 @@ static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_
 	return lf_file_of(address) ? task : NULL;
 }
 
+/* Programs on packets may not ask helpers for these on older kernels. */
 static __always_inline void lf_act_as(struct lf_actor *actor, struct lf_task *task)
 {
+	u64 us = bpf_get_current_task();
+
 	actor->image = task->image;
 	actor->netns = task->netns;
-	actor->tgid = bpf_get_current_pid_tgid() >> 32;
-	actor->uid = bpf_get_current_uid_gid();
+	actor->tgid = lf_field32(us, LF_TASK_TGID);
+	actor->uid = lf_field32(lf_field(us, LF_TASK_CRED), LF_CRED_UID);
 }
 
 /* The storage of a socket, with its sender's tags. NULL, counted, when there is no memory for it. */

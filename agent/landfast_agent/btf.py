@@ -20,6 +20,8 @@ _TRANSPARENT = (8, 9, 10, 11, 18)  # typedef, volatile, const, restrict, type_ta
 FIELDS = {
     "LF_TASK_PID": ("task_struct", "pid"),
     "LF_TASK_TGID": ("task_struct", "tgid"),
+    "LF_TASK_CRED": ("task_struct", "cred"),
+    "LF_CRED_UID": ("cred", "uid"),
     "LF_TASK_STATUS": ("task_struct", "thread_info.status"),
     "LF_TASK_NSPROXY": ("task_struct", "nsproxy"),
     "LF_TASK_FILES": ("task_struct", "files"),
