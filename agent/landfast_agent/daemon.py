@@ -16,8 +16,9 @@ import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, devices, enrol, image, loader, lock, memory, pins, tasks, watch
+from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, pins, tasks, watch
 from landfast_agent.ask import Answer
+from landfast_agent.backstop import Backstop
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
@@ -91,9 +92,9 @@ class Daemon:
             on_records=self._watch,
         )
         clock = Clock(instance.state / "clock")
-        self._guard = Guard(self._maps, instance)
+        self._guard, self._backstop = Guard(self._maps, instance), Backstop(instance, self._maps)
         self._guard.settle()
-        self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._notify)
+        self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._backstop, self._notify)
         self._clock = clock
         self._link = Link(
             instance,
@@ -104,7 +105,14 @@ class Daemon:
         )
         self._canary = Canary(self._enforcer, self._notify)
         self._tamper = TamperWatch(
-            instance, self._enforcer, self._guard, self._link, self._changing, notify=self._notify, report=self._report
+            instance,
+            self._enforcer,
+            self._link,
+            self._changing,
+            guard=self._guard,
+            backstop=self._backstop,
+            notify=self._notify,
+            report=self._report,
         )
         if altered:
             text = f"altered while the agent was away, and put right: {altered}"
@@ -136,7 +144,7 @@ class Daemon:
         server = await ControlServer(self._instance, self._operations()).start()
         _ready()
         async with asyncio.TaskGroup() as group:
-            works = [self._follow_addresses, self._follow_links, self._act, self._reload, self._tick, self._tamper.run]
+            works = [self._follow_addresses, self._backstop.run, self._act, self._reload, self._tick, self._tamper.run]
             works.append(self._sing)
             running = [group.create_task(_persist(work)) for work in works]
             running += [group.create_task(self._uplink.run())] if self._uplink else []
@@ -211,6 +219,8 @@ class Daemon:
             await self._act_now.wait()
             self._act_now.clear()
             acts, self._acts = self._acts, watch.Acts()
+            if acts.moved:
+                self._backstop.hurry()
             if acts.adopted:
                 await asyncio.to_thread(self._enforcer.adopted, acts.adopted)
             if acts.refused:
@@ -232,9 +242,6 @@ class Daemon:
                 addresses.drain(netlink)
                 changed.clear()
                 addresses.synchronise(self._maps)
-
-    async def _follow_links(self) -> None:
-        await devices.follow(self._instance, lambda: self._tamper.ended)
 
     async def _tick(self) -> None:
         minute_at = time.monotonic() + _TICK_S
@@ -345,6 +352,7 @@ class Daemon:
             raise
         async with self._changing:  # nothing is put back once we have said yes
             self._tamper.end()
+            self._backstop.end()
         asyncio.get_running_loop().call_later(0.1, self._stopping.set)
         return {}
 

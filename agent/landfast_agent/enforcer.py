@@ -13,6 +13,7 @@ from landfast.policy.model import Policy
 from landfast.policy.tables import Tables, compile_policy, selectors_of
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import holders, memory, selection, slots, tasks, unjudged
+from landfast_agent.backstop import Backstop
 from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.guard import Guard
@@ -55,10 +56,17 @@ class Enforcer:
     """One instance's policy and tags. `notify` records what happened as an event."""
 
     def __init__(  # noqa: PLR0917  # the parts that it puts together
-        self, maps: Maps, store: PolicyStore, clock: Clock, lockout: Lockout, guard: Guard, notify: Notify
+        self,
+        maps: Maps,
+        store: PolicyStore,
+        clock: Clock,
+        lockout: Lockout,
+        guard: Guard,
+        backstop: Backstop,
+        notify: Notify,
     ) -> None:
         self.maps, self.store, self.clock = maps, store, clock
-        self._lockout, self._guard, self._notify = lockout, guard, notify
+        self._lockout, self._guard, self._backstop, self._notify = lockout, guard, backstop, notify
         self.tagger = Tagger(maps, lockout, guard)
         self.active: Active | None = None
         self._words: dict[str, int] = {}
@@ -175,6 +183,7 @@ class Enforcer:
                 self._tagged(found.tagged, f"cgroup {found.path}", fields)
             if found.tagged:
                 self._judge(found.tagged)
+        self._backstop.refresh()
 
     def tag_tree(self, pid: int, classes: list[str], by_uid: int) -> tuple[Tagged, list[str]]:
         """`landfast-agent tag`: a live process, its descendants, and their sockets.
@@ -189,6 +198,7 @@ class Enforcer:
             self._notify(NoticeKind.NOTICE_KIND_TAG_REFUSED, str(error), fields)
             raise
         self._tagged(tagged, f"process tree {pid}", fields)
+        self._backstop.cover(task.tgid for task in tagged.processes)
         return tagged, self._judge(tagged)
 
     def tag_caller(self, pid: int, classes: list[str], by_uid: int) -> tuple[Tagged, list[Unjudged]]:
@@ -206,6 +216,7 @@ class Enforcer:
             raise Refused(f"process {pid} went away while it was tagged")
         fields = {"pid": str(pid), "classes": ",".join(sorted(classes)), "uid": str(by_uid)}
         self._tagged(result, f"process {pid} (exec)", fields)
+        self._backstop.cover([pid])
         return result, [*unjudged.found(pid), *result.full[pid]]
 
     def _tagged(self, tagged: Tagged, what: str, fields: dict[str, str]) -> None:

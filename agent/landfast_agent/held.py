@@ -43,7 +43,7 @@ class Held:
     @property
     def directories(self) -> list[Path]:
         """Where pins come and go."""
-        return [self._pins.parent, self._pins, *(self._pins / directory for directory in _IDENTITY)]
+        return [self._pins.parent, self._pins, *(self._pins / directory for directory in (*_IDENTITY, "devices"))]
 
     def close(self) -> None:
         for fd in self._fds.values():

@@ -3,16 +3,14 @@
 Formats: uapi/linux/inet_diag.h and uapi/linux/sock_diag.h.
 """
 
-import ctypes
 import errno
-import os
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from landfast_agent import netns
 from landfast_agent.errors import KernelError
 
 TCP_LISTEN = 10
@@ -28,7 +26,6 @@ _MESSAGE = struct.Struct("=xB2x48s16xI")
 _COOKIE_AT = 40  # in the id
 _ANY_COOKIE = 2**64 - 1
 _ALL_STATES = 0xFFF
-_CLONE_NEWNET = 0x40000000
 
 
 class Socket(NamedTuple):
@@ -134,31 +131,6 @@ def _family(address: bytes) -> tuple[int, bytes]:
     return socket.AF_INET6, address if any(address) else bytes(15) + b"\1"
 
 
-def _enter(namespace: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, _CLONE_NEWNET) != 0:
-        raise KernelError("enter the network namespace of a tagged process", ctypes.get_errno())
-
-
 def _netlink_in(namespace: Path) -> socket.socket:
-    """Made in a thread that is thrown away in the other namespace."""
-    made: list[socket.socket] = []
-    failed: list[OSError | KernelError] = []
-
-    def make() -> None:
-        try:
-            fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _enter(fd)
-                made.append(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG))
-            finally:
-                os.close(fd)
-        except (OSError, KernelError) as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=make, name="netns")
-    thread.start()
-    thread.join()
-    for error in failed:
-        raise error
-    return made[0]
+    with netns.opened(namespace) as fd:
+        return netns.inside(fd, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG))

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 
 import structlog
 
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import addresses, cgroups
+from landfast_agent.backstop import Backstop
 from landfast_agent.census import Census
 from landfast_agent.difference import Difference
 from landfast_agent.enforcer import Enforcer, Notify
@@ -59,25 +60,22 @@ class TamperWatch:
         self,
         instance: Instance,
         enforcer: Enforcer,
-        guard: Guard,
         link: Link,
         changing: asyncio.Lock,
         *,
+        guard: Guard,
+        backstop: Backstop,
         notify: Notify,
         report: Callable[[PolicyState], None],
     ) -> None:
         self._enforcer, self._link, self._changing = enforcer, link, changing
         self._notify, self._report = notify, report
         self._held, self._census = Held(instance), Census(enforcer)
-        self._pins = _Check(lambda: [*self._held.differences(), *guard.differences()], _OFTEN_S)
+        hanging = (self._held, guard, backstop)
+        self._pins = _Check(lambda: chain.from_iterable(each.differences() for each in hanging), _OFTEN_S)
         people, contents = _Check(self._census.differences, _OFTEN_S), _Check(self._contents, _SELDOM_S)
         self._checks = (_Check(self._words, 0), self._pins, people, contents)
         self._ended = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether enforcement is being removed on purpose."""
-        return self._ended
 
     @property
     def problems(self) -> list[str]:

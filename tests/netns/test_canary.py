@@ -14,6 +14,7 @@ from landfast.policy.succession import succeed
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Stage
 from landfast_agent import image, libbpf, loader, tasks
+from landfast_agent.backstop import Backstop
 from landfast_agent.canary import Canary
 from landfast_agent.clock import Clock
 from landfast_agent.enforcer import Enforcer
@@ -56,7 +57,13 @@ class Host:
         self.made: set[tuple[int, int]] = set()
         clock = Clock(directory / "clock")
         self.enforcer = Enforcer(
-            plane.maps, PolicyStore(directory / "policies"), clock, Lockout(), plane.guard, self._notify
+            plane.maps,
+            PolicyStore(directory / "policies"),
+            clock,
+            Lockout(),
+            plane.guard,
+            Backstop(plane.instance, plane.maps),
+            self._notify,
         )
         self.canary = Canary(self.enforcer, self._notify)
         self.deaf = False

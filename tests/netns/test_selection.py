@@ -13,6 +13,7 @@ from landfast.policy import canonical
 from landfast.policy.tables import selectors_of
 from landfast.verdict import Reason, Stage, Verdict
 from landfast_agent import libbpf, selection, tasks
+from landfast_agent.backstop import Backstop
 from landfast_agent.clock import Clock
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.lockout import Lockout
@@ -153,7 +154,9 @@ def test_a_starting_agent_tags_the_sockets_of_those_whom_the_kernel_tagged(
     with below(UNIT) as cgroup, puppet(plane, servers) as client:
         assert client.do(("keep", OUT4, 443), ("join", str(cgroup.path), 0)) == ["ok", "ok"]
         plane.events()
-        Enforcer(plane.maps, store, Clock(tmp_path / "clock"), Lockout(), plane.guard, lambda *_: None).restore()
+        backstop, clock = Backstop(plane.instance, plane.maps), Clock(tmp_path / "clock")
+        Enforcer(plane.maps, store, clock, Lockout(), plane.guard, backstop, lambda *_: None).restore()
+        backstop.end()
         with Sniffer(servers.router, "enclave") as sniffer:
             assert client.do(("again", OUT4, 443)) == ["timeout"]
             assert sniffer.frames(to=f"{OUT4}/32") == []

@@ -15,7 +15,7 @@ import click
 import psutil
 
 from landfast.event import printable
-from landfast_agent import cgroups, devices, hardening, image, loader, lsm, perf, privileges, tasks
+from landfast_agent import cgroups, devices, hardening, image, loader, lsm, netns, perf, privileges, tasks
 from landfast_agent.cgroup_names import unit_of
 from landfast_agent.errors import AgentError
 from landfast_agent.hooks import has_lsm_tier
@@ -82,12 +82,15 @@ def _loads(instance: Instance) -> str:
 def _attached(instance: Instance) -> str:
     if not instance.pins.exists():
         raise AgentError(f"nothing is loaded yet: `{instance.agent} run` loads and enforces")
-    states, links = loader.inspect(instance), devices.inspect(instance)
+    with Maps(instance) as maps:
+        namespaces = netns.of_threads([os.getpid(), *(task.tgid for task in tasks.everything(maps))])
+    states, links = loader.inspect(instance), devices.inspect(instance, namespaces)
     problems = [f"{state.hook.title}: {state.problem}" for state in states if state.problem]
-    problems += [f"network link {link.name}: {link.problem}" for link in links if link.problem]
+    problems += [f"{link.title}: {link.problem}" for link in links if link.problem]
     if problems:
         raise AgentError("; ".join(problems))
-    return f"{sum(1 for state in states if state.prog_id)} hooks, and {len(links)} network links"
+    hooks = sum(1 for state in states if state.prog_id)
+    return f"{hooks} hooks, and {len(links)} network links in {len(namespaces)} namespaces"
 
 
 def _tier(instance: Instance) -> str:

@@ -1,6 +1,7 @@
 """`landfast-agent status`: what is enforced on this host, by whom, and how well it is recorded."""
 
 import json
+import os
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from landfast.verdict import Stage
-from landfast_agent import devices, loader, privileges, slots, tasks
+from landfast_agent import devices, loader, netns, privileges, slots, tasks
 from landfast_agent.ask import ask
 from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, Unavailable
@@ -75,11 +76,12 @@ def gather(instance: Instance) -> dict[str, Any]:
     """Everything that `status` shows. Raises Unavailable when the instance is not loaded."""
     with Maps(instance) as maps:
         tagged = [task.tgid for task in tasks.everything(maps)]
+        namespaces = netns.of_threads([os.getpid(), *tagged])
         found: dict[str, Any] = {
             "instance": instance.name,
             "tier": "BPF LSM" if loader.offers_lsm(instance) else "cgroup hooks",
             "hooks": _hooks(instance),
-            "devices": [asdict(state) for state in devices.inspect(instance)],
+            "devices": [asdict(state) for state in devices.inspect(instance, namespaces)],
             "policy": _policy(instance, maps),
             "tagged_processes": len(tagged),
             "outside_promise": _outside(tagged),
@@ -95,7 +97,9 @@ def gather(instance: Instance) -> dict[str, Any]:
 def _problems(found: dict[str, Any]) -> list[str]:
     problems = [f"hook {hook['hook']}: {hook['problem']}" for hook in found["hooks"] if hook["problem"]]
     problems += [
-        f"network link {device['name']}: {device['problem']}" for device in found["devices"] if device["problem"]
+        f"{devices.title(device['name'], device['namespace'])}: {device['problem']}"
+        for device in found["devices"]
+        if device["problem"]
     ]
     problems += [found["policy"]["problem"]] if found["policy"]["problem"] else []
     if found["daemon"] is None:
@@ -156,9 +160,11 @@ def _text(found: dict[str, Any]) -> str:
     return "\n".join([*lines, "", *(problems or ["no problems"])])
 
 
-def _watched(devices: list[dict[str, Any]]) -> str:
-    watched = sum(1 for device in devices if not device["problem"])
-    return f"{watched} of {len(devices)} network links watched"
+def _watched(links: list[dict[str, Any]]) -> str:
+    watched = sum(1 for link in links if not link["problem"])
+    namespaces = len({link["namespace"] for link in links})
+    where = f", in {namespaces} network namespaces" if namespaces > 1 else ""
+    return f"{watched} of {len(links)} network links watched{where}"
 
 
 def _outside_lines(outside: dict[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 // title: packet toward the approved address inside a tunnel to the forbidden one
 // row: ipip, gre, vxlan, WireGuard, IPsec
 // caps: net_admin
+// judge: mark
 // variants: vxlan vxlan6 geneve gre ipip sit seg6
 #include "technique.h"
 

@@ -2,49 +2,32 @@
 
 import os
 import socket
-import struct
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.e2e.agent.frames import PORT, frame, frame_sender
 from tests.e2e.agent.host import Host
-from tests.testbed import DATA_CENTRE, ENCLAVE, OUTSIDE, Network, Sniffer, eventually
+from tests.testbed import DATA_CENTRE, OUTSIDE, Network, Sniffer, eventually
 from tests.testbed.leftovers import remove_instance
 
 _IN, _OUT = str(DATA_CENTRE.ip4), str(OUTSIDE.ip4)
-_PORT, _VXLAN = 5432, 4789
+_VXLAN = 4789
 _POLICY = f"""\
 version: 1
 data_classes:
   eu:
     allow:
-      - {{to: 10.20.0.0/16, ports: [udp/{_PORT}], reason: replication}}
-      - {{to: "2001:db8:20::/64", ports: [udp/{_PORT}], reason: replication}}
+      - {{to: 10.20.0.0/16, ports: [udp/{PORT}], reason: replication}}
+      - {{to: "2001:db8:20::/64", ports: [udp/{PORT}], reason: replication}}
   watched:
     mode: audit
 """
 _PYTHON = ["/usr/bin/python3", "-IS", "-c"]
-#: Takes a socket from the unix socket at descriptor 0, and tells how each sending of what comes there went.
-_FRAME_SENDER = """
-import errno, socket
-helper = socket.socket(fileno=0)
-_, (passed,), _, _ = socket.recv_fds(helper, 1, 1)
-packet = socket.socket(fileno=passed)
-helper.send(b"ready")
-while True:
-    frame = helper.recv(2000)
-    if not frame:
-        break
-    try:
-        packet.send(frame)
-        helper.send(b"sent")
-    except OSError as error:
-        helper.send(errno.errorcode[error.errno].encode())
-"""
 #: FAMILY ADDRESS PORT SIZE: a datagram.
 _DATAGRAM = """
 import socket, sys
@@ -106,41 +89,12 @@ def _link(host: Host, name: str, *words: str) -> Iterator[None]:
         _ip(host, "link", "del", name)
 
 
-def _frame(text: bytes) -> bytes:
-    """A UDP datagram for the place outside in an Ethernet frame for everybody."""
-    udp = struct.pack("!HHHH", 4000, _PORT, 8 + len(text), 0) + text
-    addresses = ENCLAVE.ip4.packed + OUTSIDE.ip4.packed
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0) + addresses
-    total = sum(struct.unpack("!10H", header))
-    checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
-    return b"\xff" * 6 + bytes(6) + b"\x08\x00" + header[:10] + struct.pack("!H", checksum) + header[12:] + udp
-
-
 @pytest.fixture
 def packet(network: Network) -> Iterator[socket.socket]:
     """A packet socket of an untagged process of the host."""
     with network["enclave"].socket(socket.AF_PACKET, socket.SOCK_RAW) as made:
         made.bind(("eth0", 0))
         yield made
-
-
-@contextmanager
-def _frame_sender(host: Host, packet: socket.socket, classes: str = "") -> Iterator[Callable[[bytes], str]]:
-    """A program that is given the packet socket. Sends a frame on it, and tells how that went."""
-    argv = host.tagged(*_PYTHON, _FRAME_SENDER, classes=classes) if classes else [*_PYTHON, _FRAME_SENDER]
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-    def send(frame: bytes) -> str:
-        ours.send(frame)
-        return ours.recv(100).decode()
-
-    with ours, theirs, subprocess.Popen(host.where.command(argv), stdin=theirs) as process:
-        ours.settimeout(20)
-        socket.send_fds(ours, [b"!"], [packet.fileno()])
-        assert ours.recv(100) == b"ready"
-        yield send
-        ours.shutdown(socket.SHUT_WR)
-        process.wait(20)
 
 
 def _datagram(host: Host, address: str, port: int, size: int) -> None:
@@ -166,9 +120,9 @@ def test_every_link_but_loopback_is_watched_from_its_beginning_to_its_end(local:
 
 def test_a_frame_on_a_passed_packet_socket_does_not_leave(local: Host, wire: Sniffer, packet: socket.socket) -> None:
     """It is the sender's tags that count: others who hold the same socket go on sending."""
-    with _frame_sender(local, packet) as nobody, _frame_sender(local, packet, "eu") as tagged:
-        assert tagged(_frame(b"a European's")) == "ENOBUFS"
-        assert nobody(_frame(b"nobody's")) == "sent"
+    with frame_sender(local.where, packet) as nobody, frame_sender(local.where, packet, local.tagged) as tagged:
+        assert tagged(frame(b"a European's")) == "ENOBUFS"
+        assert nobody(frame(b"nobody's")) == "sent"
     assert wire.saw(b"nobody's")
     assert not wire.saw(b"a European's")
     eventually(lambda: len(_refusals(local, family="AF_PACKET")) == 1, "the refusal is recorded")
@@ -178,8 +132,8 @@ def test_a_frame_on_a_passed_packet_socket_does_not_leave(local: Host, wire: Sni
 
 
 def test_classes_in_audit_mode_are_recorded_and_pass(local: Host, wire: Sniffer, packet: socket.socket) -> None:
-    with _frame_sender(local, packet, "watched") as send:
-        assert send(_frame(b"only watched")) == "sent"
+    with frame_sender(local.where, packet, partial(local.tagged, classes="watched")) as send:
+        assert send(frame(b"only watched")) == "sent"
     assert wire.saw(b"only watched")
     eventually(lambda: bool(_refusals(local, classes=["watched"])), "it is recorded")
     assert {event["verdict"] for event in _refusals(local, classes=["watched"])} == {"WOULD_DENY"}
@@ -194,10 +148,10 @@ def test_a_tunnel_does_not_lead_elsewhere(local: Host, wire: Sniffer) -> None:
         _ip(local, "neigh", "add", _IN, "lladdr", "02:00:00:00:00:01", "dev", "vxlan5")
         _ip(local, "route", "add", f"{_IN}/32", "dev", "vxlan5")
         wire.clear()
-        local.where.run([*_PYTHON, _DATAGRAM, "2", _IN, str(_PORT), "100"])
+        local.where.run([*_PYTHON, _DATAGRAM, "2", _IN, str(PORT), "100"])
         assert [(str(frame.destination), frame.port) for frame in wire.frames()] == [(_OUT, _VXLAN)]
         wire.clear()
-        _datagram(local, _IN, _PORT, 100)
+        _datagram(local, _IN, PORT, 100)
         assert wire.frames() == []
     eventually(lambda: len(_refusals(local, port=_VXLAN)) == 1, "the refusal is recorded")
     (event,) = _refusals(local, port=_VXLAN)
@@ -208,7 +162,7 @@ def test_a_tunnel_does_not_lead_elsewhere(local: Host, wire: Sniffer) -> None:
 def test_what_is_allowed_leaves_in_fragments(local: Host, wire: Sniffer, address: str, parts: int) -> None:
     local.where.run(["ping", "-c1", "-W2", address])  # so that no fragment waits for the neighbour's address
     wire.clear()
-    _datagram(local, address, _PORT, 4000)
+    _datagram(local, address, PORT, 4000)
     assert [str(frame.destination) for frame in wire.frames()] == [address] * parts
 
 
@@ -220,17 +174,17 @@ def _filter(host: Host, what: str) -> bool:
 
 
 def test_kernels_without_tcx_have_a_filter(fresh: Host, wire: Sniffer, packet: socket.socket) -> None:
-    with fresh.start() as daemon, _frame_sender(fresh, packet, "eu") as send:
+    with fresh.start() as daemon, frame_sender(fresh.where, packet, fresh.tagged) as send:
         daemon.stop()
         for pin in (fresh.instance.pins / "devices").iterdir():
             pin.unlink()
         assert not _filter(fresh, "look")
-        assert send(_frame(b"without the backstop")) == "sent"
+        assert send(frame(b"without the backstop")) == "sent"
         for _ in range(2):
             assert _filter(fresh, "attach")
-        assert send(_frame(b"with a filter")) == "ENOBUFS"
+        assert send(frame(b"with a filter")) == "ENOBUFS"
         assert not _filter(fresh, "remove")
-        assert send(_frame(b"without it again")) == "sent"
+        assert send(frame(b"without it again")) == "sent"
     assert wire.saw(b"without the backstop")
     assert wire.saw(b"without it again")
     assert not wire.saw(b"with a filter")
