@@ -53,9 +53,11 @@ def frame_sender(
 
     command = where.command(tagged(*argv) if tagged else argv)
     with ours, theirs, subprocess.Popen(command, stdin=theirs) as process:
-        ours.settimeout(20)
-        socket.send_fds(ours, [b"!"], [packet.fileno()])
-        assert ours.recv(100) == b"ready"
-        yield send
-        ours.shutdown(socket.SHUT_WR)
-        process.wait(20)
+        try:
+            ours.settimeout(20)
+            socket.send_fds(ours, [b"!"], [packet.fileno()])
+            assert ours.recv(100) == b"ready"
+            yield send
+        finally:
+            ours.shutdown(socket.SHUT_WR)
+            process.wait(20)
