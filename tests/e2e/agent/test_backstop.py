@@ -16,12 +16,14 @@ from tests.testbed.bpf_objects import detach, identity
 from tests.testbed.leftovers import remove_instance
 
 _SLEEP = ["sleep", "1000"]
+#: The guard on system calls lets it pass, so that it is the backstop that refuses.
+_POLICY = "version: 1\ndata_classes:\n  eu: {forbidden_calls: audit}\n"
 
 
 @pytest.fixture(scope="module")
 def agent(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Its own network namespace is another one than that of the tagged processes."""
-    made = Host(network["enclave"], tmp_path_factory.mktemp("backstop"))
+    made = Host(network["enclave"], tmp_path_factory.mktemp("backstop"), _POLICY)
     try:
         with made.start():
             yield made
@@ -134,6 +136,7 @@ def test_what_somebody_takes_away_is_told_and_put_back(
 def test_an_agent_that_was_dead_meanwhile_comes_back_to_it(fresh: Host, cell: Network, packet: socket.socket) -> None:
     """What hangs there stays; links that came meanwhile are watched from then on."""
     where = cell["enclave"]
+    fresh.policy.write_text(_POLICY)
     with fresh.start() as daemon, frame_sender(where, packet, fresh.tagged) as tagged:
         before = {identity(pin) for pin in _pins(fresh)}
         daemon.kill()
