@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The backstop, on every link but loopback of our network namespace and of those that tagged processes live in: frames
- * of tagged senders that no inet hook has seen, or not as they are now. Frames of packet sockets are refused. IP packets
- * are judged once more, since what leaves may be another packet than the one that egress passed: a tunnel's, or one that
- * was rewritten on its way. Who has no tags passes.
+ * of tagged senders that no inet hook has seen, or not as they are now. Frames of packet sockets are refused. IP
+ * packets are judged once more, since what leaves may be another packet than the one that egress passed: a tunnel's, or
+ * one that was rewritten on its way. Who has no tags passes.
  *
  * At the link a stranger may be current, as in egress. Who sends a packet socket's frame is known at the first link
  * that it passes, hence every link, not the physical ones alone.
