@@ -52,17 +52,6 @@ static __always_inline int lf_refuse_frame(struct __sk_buff *skb, struct lf_ques
 	return a->verdict == LF_DENY ? LF_SHOT : LF_NEXT;
 }
 
-/* The beginning of a packet whose ports come right after its addresses, as most do. */
-struct lf_ipv4_start {
-	struct iphdr ip;
-	u16 ports[2];
-};
-
-struct lf_ipv6_start {
-	struct ipv6hdr ip;
-	u16 ports[2];
-};
-
 static __always_inline bool lf_is_about(struct lf_sock *sock, struct lf_question *q, u16 *ports)
 {
 	return q->protocol == sock->protocol && lf_same_address(q->remote, sock->remote) &&
