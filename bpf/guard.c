@@ -54,6 +54,8 @@ struct lf_call {
 /* Numbers of arch/x86/entry/syscalls/syscall_64.tbl */
 static __always_inline u32 lf_action_64(u32 number)
 {
+	if (number >> 30 == 1) /* those of x32, which few kernels still have, and nobody uses */
+		return LF_ACT_FORBID;
 	switch (number) {
 	case 41: /* socket */
 	case 53: /* socketpair */
@@ -222,12 +224,19 @@ static __always_inline void lf_stop_call(u32 action, struct lf_call *call, u64 t
 /* The socket that a tagged thread sends on, perhaps one that somebody else made. */
 static __always_inline void lf_use(void *sk)
 {
-	struct lf_task *task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, family, protocol;
+	struct lf_control *ctl = lf_control();
 	struct lf_actor actor = {};
-	u32 family, protocol;
 	struct lf_sock *sock;
+	struct lf_task *task;
 
-	if (!task)
+	if (!ctl || !lf_maybe_tagged(tgid))
+		return;
+	sock = sockets.sk_storage_get(sk, 0, 0);
+	if (sock && !(ctl->tagged & ~sock->tags)) /* nobody could add to them */
+		return;
+	task = lf_task_of(tgid);
+	if (!task || (sock && !(task->tags & ~sock->tags)))
 		return;
 	lf_current(&actor);
 	actor.image = task->image;
@@ -239,9 +248,6 @@ static __always_inline void lf_use(void *sk)
 		return;
 	}
 	if (family != LF_AF_INET && family != LF_AF_INET6)
-		return;
-	sock = sockets.sk_storage_get(sk, 0, 0);
-	if (sock && !(task->tags & ~sock->tags))
 		return;
 	if (!sock)
 		sock = lf_sock_make(sk, bpf_get_socket_cookie(sk));
@@ -255,15 +261,18 @@ static __always_inline void lf_use(void *sk)
 
 int lf_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct lf_task *task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
 	struct lf_call call = {.number = ctx->args[1]};
+	u32 native = lf_action_64(call.number), compat = lf_action_32(call.number), action;
 	struct lf_actor actor = {};
-	u32 action;
+	struct lf_task *task;
 
+	if (native == LF_ACT_NONE && compat == LF_ACT_NONE) /* most calls: nothing has been looked up yet */
+		return 0;
+	task = lf_task_of(bpf_get_current_pid_tgid() >> 32);
 	if (!task)
 		return 0;
 	lf_read_call(ctx->args[0], &call);
-	action = call.compat ? lf_action_32(call.number) : lf_action_64(call.number);
+	action = call.compat ? compat : native;
 	if (action == LF_ACT_NONE)
 		return 0;
 	lf_current(&actor);
