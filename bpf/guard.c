@@ -307,12 +307,34 @@ int lf_shared_table(struct bpf_raw_tracepoint_args *ctx)
 #endif
 
 /*
+ * Whether what was sent may still lie in the socket, or went where egress does not look. TCP is told before, where the
+ * kernel can.
+ */
+static __always_inline bool lf_holds_back(void *sk)
+{
+	u32 family = lf_half(sk, LF_SOCK_FAMILY), protocol = lf_half(sk, LF_SOCK_PROTOCOL);
+
+	if (family != LF_AF_INET && family != LF_AF_INET6)
+		return true;
+	if (protocol == IPPROTO_UDP)
+		return lf_field32((u64)sk, LF_UDP_PENDING);
+#ifdef LF_HAVE_TCP_SENDMSG
+	return protocol != IPPROTO_TCP;
+#else
+	return true;
+#endif
+}
+
+/*
  * After a send, in the process that sent, on whichever descriptor: the socket is known here for sure. Egress has judged
  * what left at once; what is held back leaves with the tags that the socket gets now.
  */
 int lf_sock_send_length(struct bpf_raw_tracepoint_args *ctx)
 {
-	lf_use((void *)ctx->args[0]);
+	void *sk = (void *)ctx->args[0];
+
+	if (lf_holds_back(sk))
+		lf_use(sk);
 	return 0;
 }
 

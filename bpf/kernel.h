@@ -32,6 +32,15 @@ static __always_inline u32 lf_field16(u64 base, u32 offset)
 	return value;
 }
 
+/* The same of what the verifier knows to be such a struct, at the price of a load. */
+static __always_inline u32 lf_half(void *base, const u32 offset)
+{
+	u32 value;
+
+	asm volatile("%0 = *(u16 *)(%1 + %2)" : "=r"(value) : "r"(base), "i"(offset));
+	return value;
+}
+
 /* A pointer that the verifier watches over, as a number. */
 static __always_inline u64 lf_address_of(void *pointer)
 {

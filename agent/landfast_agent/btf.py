@@ -57,6 +57,7 @@ FIELDS = {
     "LF_REUSEPORT_PROG": ("sock_reuseport", "prog"),
     "LF_SKB_DST": ("sk_buff", "_skb_refdst"),
     "LF_RTABLE_TYPE": ("rtable", "rt_type"),
+    "LF_UDP_PENDING": ("udp_sock", "pending"),
     "LF_SOCKET_SK": ("socket", "sk"),
     "LF_SOCKET_TYPE": ("socket", "type"),
     "LF_MSG_NAME": ("msghdr", "msg_name"),
@@ -157,5 +158,6 @@ def _require(name: str, kind: int, what: str) -> int:
 def defines() -> list[str]:
     """NAME=VALUE for the fields that this kernel has; sources leave out what needs a missing one."""
     found = {name: offset(*path) for name, path in FIELDS.items()}
+    found["LF_HAVE_TCP_SENDMSG"] = _id("btf_trace_tcp_sendmsg_locked", _TYPEDEF)
     found["LF_HAVE_SIGNAL_TASK"] = _id("bpf_send_signal_task", _FUNC)
     return [f"{name}={value}" for name, value in found.items() if value is not None]
