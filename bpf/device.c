@@ -3,7 +3,7 @@
  * The backstop, on every link but loopback of our network namespace and of those that tagged processes live in: frames
  * of tagged senders that no inet hook has seen, or not as they are now. Frames of packet sockets are refused. IP
  * packets are judged once more, since what leaves may be another packet than the one that egress passed: a tunnel's, or
- * one that was rewritten on its way. Who has no tags passes.
+ * one that was rewritten on its way. Answers by SYN cookie are judged as their listener's. Who has no tags passes.
  *
  * At the link a stranger may be current, as in egress. Who sends a packet socket's frame is known at the first link
  * that it passes, hence every link, not the physical ones alone.
@@ -11,6 +11,10 @@
 
 #define LF_NEXT (-1) /* TCX_NEXT, TC_ACT_UNSPEC: other programs have their say */
 #define LF_SHOT 2    /* TC_ACT_SHOT */
+
+#define LF_TCP_FLAGS_AT   13 /* RFC 9293, section 3.1 */
+#define LF_TCP_SYN_ACK    0x12
+#define LF_LONGEST_ANSWER 256 /* headers alone, with all options that there can be */
 
 #define LF_ETH_P_IP   0x0800
 #define LF_ETH_P_IPV6 0x86dd
@@ -116,6 +120,65 @@ static __always_inline int lf_device_packet(struct __sk_buff *skb, struct bpf_so
 	return a.verdict == LF_ALLOW ? LF_NEXT : lf_refuse_frame(skb, &q, &a, &actor, packet.family);
 }
 
+/* The listener that a packet answers for, if it is one of this namespace. */
+static __always_inline struct lf_sock *lf_listener(struct __sk_buff *skb, struct lf_question *q,
+                                                   struct lf_packet *packet)
+{
+	struct lf_question back = {.remote_port = q->local_port, .local_port = q->remote_port};
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *listener;
+	struct lf_sock *sock;
+	u32 size;
+
+	__builtin_memcpy(back.remote, packet->source, 16);
+	size = lf_tuple(&tuple, &back, q->remote);
+	listener = bpf_sk_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!listener)
+		return NULL;
+	sock = sockets.sk_storage_get(listener, 0, 0);
+	bpf_sk_release(listener);
+	return sock;
+}
+
+static __always_inline bool lf_is_handshake_answer(struct __sk_buff *skb, struct lf_question *q,
+                                                   struct lf_packet *packet)
+{
+	u8 flags = 0;
+
+	return q->protocol == LF_PROTO_TCP &&
+	       !lf_load(skb, packet->transport_at + LF_TCP_FLAGS_AT, &flags, sizeof(flags)) &&
+	       (flags & LF_TCP_SYN_ACK) == LF_TCP_SYN_ACK;
+}
+
+/* The answer to a client by cookie (tcp_syncookies) belongs to no socket, so that egress never sees it. */
+static __always_inline int lf_device_answer(struct __sk_buff *skb)
+{
+	struct lf_question q = {.serving = 1};
+	struct lf_packet packet = {};
+	struct lf_actor actor = {};
+	struct lf_answer a = {};
+	struct lf_sock *sock;
+
+	if (skb->len > LF_LONGEST_ANSWER)
+		return LF_NEXT;
+	lf_parse(skb, &packet, &q);
+	if (!lf_is_handshake_answer(skb, &q, &packet))
+		return LF_NEXT;
+	sock = lf_listener(skb, &q, &packet);
+	if (!sock || !sock->tags)
+		return LF_NEXT;
+	q.tags = sock->tags;
+	q.foreign = sock->foreign != 0;
+	actor.image = sock->image;
+	actor.tgid = sock->tgid;
+	actor.uid = sock->uid;
+	if (packet.reason)
+		lf_refuse_for(&a, q.tags, packet.reason);
+	else
+		lf_decide(&q, &a);
+	return a.verdict == LF_ALLOW ? LF_NEXT : lf_refuse_frame(skb, &q, &a, &actor, packet.family);
+}
+
 int lf_device(struct __sk_buff *skb)
 {
 	struct lf_control *ctl = lf_control();
@@ -125,8 +188,10 @@ int lf_device(struct __sk_buff *skb)
 	struct lf_answer a = {};
 	struct lf_sock *sock;
 
-	if (!sk || !ctl || !ctl->tagged)
+	if (!ctl || !ctl->tagged)
 		return LF_NEXT;
+	if (!sk)
+		return lf_device_answer(skb);
 	sock = sockets.sk_storage_get(sk, 0, 0);
 	if (lf_is_inet(sk->family))
 		return sock && sock->tags ? lf_device_packet(skb, sk, sock, ctl) : LF_NEXT;

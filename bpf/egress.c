@@ -47,7 +47,7 @@ static __always_inline void lf_parse_ipv4(struct __sk_buff *skb, struct lf_packe
 	lf_map_ipv4(p->source, header.saddr);
 	lf_map_ipv4(q->remote, header.daddr);
 	p->ip_protocol = header.protocol;
-	p->transport_at = sizeof(header);
+	p->transport_at = header.ihl * 4;
 	if (header.ihl != 5)
 		p->reason = LF_R_SOURCE_ROUTE;
 	else if (header.frag_off & bpf_htons(0x1fff)) {
@@ -93,12 +93,12 @@ static __always_inline void lf_parse_transport(struct __sk_buff *skb, struct lf_
 	u16 both[2];
 
 	q->protocol = lf_protocol(p->ip_protocol);
-	if (p->reason)
+	if (p->reason && p->reason != LF_R_SOURCE_ROUTE)
 		return;
-	if (!q->protocol) {
+	if (!q->protocol && !p->reason)
 		p->reason = LF_R_FORBIDDEN_PROTOCOL;
+	if (!q->protocol)
 		return;
-	}
 	if (q->protocol == LF_PROTO_ICMP)
 		return;
 	if (lf_load(skb, p->transport_at, both, sizeof(both))) {

@@ -23,7 +23,6 @@
 #ifdef LF_UNIT_CONNECT
 #include "connect.c"
 #include "egress.c"
-#include "ingress.c"
 #include "device.c"
 #include "option.c"
 #elif defined(LF_UNIT_LSM)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import libbpf, loader, tasks
 from landfast_agent.difference import Difference
-from landfast_agent.hooks import GUARD_HOOKS, INGRESS, LSM_HOOKS, LSM_SPLICE, Hook
+from landfast_agent.hooks import GUARD_HOOKS, LSM_HOOKS, LSM_SPLICE, Hook
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 
@@ -35,7 +35,6 @@ class Guard:
         """To be called before anybody is tagged. Raises KernelError when the kernel does not let us."""
         with self._lock:
             self._wanted_at = time.monotonic()
-            self._attach_ingress()
             if loader.offers_lsm(self._instance):
                 self._attach(_LSM, "lsm")
                 self._detach(GUARD_HOOKS, "guarded")  # of a version without LSM programs
@@ -51,12 +50,6 @@ class Guard:
             if time.monotonic() - self._wanted_at > _LINGER_S:
                 self._detach(_LSM, "lsm")
                 self._detach(GUARD_HOOKS, "guarded")
-                self._remove(INGRESS)
-
-    def _attach_ingress(self) -> None:
-        if not loader.inspect_hook(INGRESS, self._instance).prog_id:
-            loader.attach(INGRESS, self._instance)
-            self._let_go(INGRESS)
 
     def _attach(self, hooks: tuple[Hook, ...], flag: str) -> None:
         if self._maps.control.get(flag):
@@ -78,7 +71,7 @@ class Guard:
     def differences(self) -> Iterator[Difference]:
         """Links that are not where they must be. Holds those that are, from the first look on."""
         with self._lock:
-            for hooks, flag in (((*_LSM, INGRESS), "lsm"), ((*GUARD_HOOKS, INGRESS), "guarded")):
+            for hooks, flag in ((_LSM, "lsm"), (GUARD_HOOKS, "guarded")):
                 if self._maps.control.get(flag):
                     yield from filter(None, map(self._difference, hooks))
 

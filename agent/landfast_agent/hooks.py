@@ -51,8 +51,6 @@ GUARD_HOOKS = (
     _typed("lf_tcp_sendmsg_locked", "tcp_sendmsg_locked"),
 )
 
-INGRESS = Hook("lf_ingress", CGROUP_SKB, 0, on_demand=True)
-
 DEVICE = Hook("lf_device", SCHED_CLS, on_demand=True)  # at each network link: landfast_agent.devices
 
 
@@ -104,7 +102,6 @@ HOOKS = (
     Hook("lf_egress", CGROUP_SKB, 1),
     Hook("lf_unix_connect", CGROUP_SOCK_ADDR, 49, optional=True),
     Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
-    INGRESS,
     DEVICE,
     *GUARD_HOOKS,
     *LSM_HOOKS,

@@ -107,7 +107,7 @@ def test_a_directory_of_pins_that_is_renamed_is_found_again(host: Host, servers:
     assert {path: identity(path) for path in host.instance.pins.glob("*/*")} == before
 
 
-@pytest.mark.parametrize(("pin", "title"), [("lf_sys_enter", "sys_enter"), ("lf_ingress", "cgroup/ingress")])
+@pytest.mark.parametrize(("pin", "title"), [("lf_sys_enter", "sys_enter"), ("lf_sock_send_length", "sock_send_length")])
 def test_the_guard_that_is_removed_is_attached_anew(host: Host, pin: str, title: str) -> None:
     """Attached on demand, as long as somebody is tagged: the policy selects a cgroup."""
     path = host.instance.pins / "links" / pin
