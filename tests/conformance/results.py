@@ -49,11 +49,12 @@ class Store:
             file.write(json.dumps(asdict(result)) + "\n")
 
     def adopt(self, runner: str, programs: dict[str, str]) -> None:
-        """Takes over what the runner did at other commits with the same programs, told as {technique: digest}."""
+        """Takes over what got out at other commits by the same programs, told as {technique: digest}."""
         known = self.of(runner)
         for file in sorted(self.where.parent.glob(f"*/{runner}.jsonl"), key=lambda path: path.stat().st_mtime):
             for name, result in _read(file).items():
-                if name not in known and result.program and result.program == programs.get(name):
+                same = result.program and result.program == programs.get(name)
+                if name not in known and same and result.outcome is Outcome.ESCAPED:
                     self.add(runner, result)
 
     def of(self, runner: str) -> dict[str, Result]:
