@@ -19,7 +19,7 @@ from landfast_agent.errors import Unavailable
 
 _COMPILER, _OFFSETS = (Path(__file__).with_name(name) for name in ("compile_bpf.py", "btf.py"))
 _UNITS: tuple[tuple[str, ...], ...] = (("LF_UNIT_CONNECT",), (), ("LF_UNIT_LSM",))  # see bpf/landfast.c
-_PATIENCE_S = 900  # ten seconds where nothing else runs, a minute or more in an emulated machine
+PATIENCE_S = 900  # ten seconds where nothing else runs, a minute or more in an emulated machine
 _SYSTEM_PYTHON = "/usr/bin/python3"  # has BCC from python3-bpfcc; a virtual environment has not
 
 
@@ -73,10 +73,10 @@ def _compile(source: Path) -> str:
 def _compile_unit(source: Path, defines: tuple[str, ...]) -> str:
     command = [_SYSTEM_PYTHON, str(_COMPILER), str(source), *defines, *btf.defines()]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         raise Unavailable(
-            f"compiling {source}/landfast.c took more than {_PATIENCE_S} s: start again when the host has less to do, "
+            f"compiling {source}/landfast.c took more than {PATIENCE_S} s: start again when the host has less to do, "
             f"or more memory"
         ) from None
     if done.returncode == 0:

@@ -16,8 +16,9 @@ import psutil
 
 from landfast.event import printable
 from landfast_agent import cgroups, devices, hardening, image, loader, lsm, netns, perf, privileges, tasks
+from landfast_agent.ask import ask
 from landfast_agent.cgroup_names import unit_of
-from landfast_agent.errors import AgentError
+from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.hooks import has_lsm_tier
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
@@ -79,11 +80,18 @@ def _loads(instance: Instance) -> str:
     return f"{len(_probed(instance))} programs pass the verifier"
 
 
+def _daemon(instance: Instance) -> int:
+    """Its number, since the backstop hangs in its namespace; our own while it does not answer."""
+    with suppress(Unavailable):
+        return int(ask(instance, "status", timeout_s=2)["pid"])
+    return os.getpid()
+
+
 def _attached(instance: Instance) -> str:
     if not instance.pins.exists():
         raise AgentError(f"nothing is loaded yet: `{instance.agent} run` loads and enforces")
     with Maps(instance) as maps:
-        namespaces = netns.of_threads([os.getpid(), *(task.tgid for task in tasks.everything(maps))])
+        namespaces = netns.of_threads([_daemon(instance), *(task.tgid for task in tasks.everything(maps))])
     states, links = loader.inspect(instance), devices.inspect(instance, namespaces)
     problems = [f"{state.hook.title}: {state.problem}" for state in states if state.problem]
     problems += [f"{link.title}: {link.problem}" for link in links if link.problem]

@@ -74,9 +74,12 @@ def _outside(tgids: list[int]) -> dict[str, Any]:
 
 def gather(instance: Instance) -> dict[str, Any]:
     """Everything that `status` shows. Raises Unavailable when the instance is not loaded."""
+    daemon = None
+    with suppress(Unavailable):
+        daemon = ask(instance, "status", timeout_s=2)
     with Maps(instance) as maps:
         tagged = [task.tgid for task in tasks.everything(maps)]
-        namespaces = netns.of_threads([os.getpid(), *tagged])
+        namespaces = netns.of_threads([daemon["pid"] if daemon else os.getpid(), *tagged])
         found: dict[str, Any] = {
             "instance": instance.name,
             "tier": "BPF LSM" if loader.offers_lsm(instance) else "cgroup hooks",
@@ -86,10 +89,8 @@ def gather(instance: Instance) -> dict[str, Any]:
             "tagged_processes": len(tagged),
             "outside_promise": _outside(tagged),
             "counters": _counters(maps),
-            "daemon": None,
+            "daemon": daemon,
         }
-    with suppress(Unavailable):
-        found["daemon"] = ask(instance, "status", timeout_s=2)
     found["problems"] = _problems(found)
     return found
 

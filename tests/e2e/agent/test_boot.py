@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from landfast_agent import image
 from tests.e2e.agent.host import Host
 from tests.testbed import OUTSIDE, Namespace, Program, owned
 from tests.testbed.leftovers import remove_instance
@@ -36,6 +37,10 @@ def test_the_unit_is_ready_before_any_interface_is_up() -> None:
     assert not [word for word in found["Unit"]["After"] if word.startswith(("network", "basic", "sysinit"))]
     assert found["Install"]["WantedBy"] == ["sysinit.target"]
     assert found["Service"]["Type"] == ["notify"], "what is ordered after it waits until it enforces"
+
+
+def test_the_unit_waits_for_the_first_compilation() -> None:
+    assert int(unit()["Service"]["TimeoutStartSec"][0]) > image.PATIENCE_S
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The backstop at the network links: frames of tagged senders that no socket hook sees, or not as they leave."""
 
+import json
 import os
 import socket
 import sys
@@ -108,6 +109,15 @@ def _refusals(host: Host, **fields: Any) -> list[dict[str, Any]]:
     """Denials at network links with those fields."""
     found = [event for event in host.events("--denied") if event["stage"] == "DEVICE"]
     return [event for event in found if all(event[name] == value for name, value in fields.items())]
+
+
+def test_from_elsewhere_status_tells_of_the_daemons_namespace(local: Host, network: Network) -> None:
+    inside = local.json("status")["devices"]
+    elsewhere = network.router.run(local.command("status", "--json"))
+    assert json.loads(elsewhere.stdout)["devices"] == inside
+    found = json.loads(network.router.run(local.command("doctor", "--json")).stdout)
+    (attached,) = [each for each in found if each["name"] == "attached"]
+    assert attached["ok"], attached["detail"]
 
 
 def test_every_link_but_loopback_is_watched_from_its_beginning_to_its_end(local: Host) -> None:

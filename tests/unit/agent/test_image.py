@@ -19,7 +19,7 @@ def test_a_compiler_that_fails_is_told_with_a_remedy(
 ) -> None:
     (tmp_path / "compiler.py").write_text(compiler)
     monkeypatch.setattr(image, "_COMPILER", tmp_path / "compiler.py")
-    monkeypatch.setattr(image, "_PATIENCE_S", patience_s)
+    monkeypatch.setattr(image, "PATIENCE_S", patience_s)
     with pytest.raises(Unavailable, match=f"(?s){says}"):
         image.obtain(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
