@@ -2,6 +2,8 @@
 // row: AF_VSOCK, TIPC, RDS, SMC, ...
 // caps: net_admin
 // helper: relay
+// documented: who holds net_admin, which exec drops, may send netlink messages to another program, and none passes a
+// documented: hook; closed where BPF LSM judges who gets them
 #include "netlink.h"
 
 int main(void)
