@@ -18,6 +18,13 @@
 #define LF_CAP_SYS_ADMIN 21
 #define LF_MAY_WRITE     2
 
+#define LF_NL_PORT 4 /* in struct sockaddr_nl of uapi/linux/netlink.h: the two words say who gets the message */
+
+#define LF_ANON_INODE_MAGIC     0x09041934 /* uapi/linux/magic.h */
+#define LF_S_IFMT               0170000
+#define LF_S_IFCHR              0020000
+#define LF_DEVICE(major, minor) ((major) << 20 | (minor)) /* MKDEV of linux/kdev_t.h */
+
 /* What a hook is about to refuse, for the event. */
 struct lf_refusal {
 	u64 missing; /* classes that are in the way; 0: all of them */
@@ -159,15 +166,29 @@ static __always_inline u32 lf_family_of(void *socket)
 	return lf_field16(lf_field((u64)socket, LF_SOCKET_SK), LF_SOCK_FAMILY);
 }
 
+/* Does a netlink message go to another program, or to a group of them, by its address or since it is connected? */
+static __always_inline bool lf_is_for_programs(void *socket, u64 message)
+{
+	u64 sk = lf_field((u64)socket, LF_SOCKET_SK);
+
+	if (lf_field32(message, LF_MSG_NAME_LENGTH)) /* a name without a length counts for nothing */
+		return lf_field(lf_field(message, LF_MSG_NAME), LF_NL_PORT);
+	return lf_field32(sk, LF_NETLINK_PORT) || lf_field32(sk, LF_NETLINK_GROUP);
+}
+
 int lf_lsm_socket_sendmsg(struct bpf_raw_tracepoint_args *ctx)
 {
+	struct lf_refusal no = {.reason = LF_R_FORBIDDEN_FAMILY, .hook = LF_LSM_SOCKET_SENDMSG};
 	void *socket = (void *)ctx->args[0];
 	struct lf_actor actor = {};
 	u64 tags = lf_current_tags(&actor), message = ctx->args[1];
 
 	if (!tags)
 		return 0;
-	if (lf_family_of(socket) == LF_AF_UNIX)
+	no.family = lf_family_of(socket);
+	if (no.family == LF_AF_NETLINK && lf_is_for_programs(socket, message))
+		return lf_say_no(&no, tags, &actor);
+	if (no.family == LF_AF_UNIX)
 		lf_note_name(lf_field(message, LF_MSG_NAME), lf_field32(message, LF_MSG_NAME_LENGTH));
 	return lf_use_socket(socket, LF_LSM_SOCKET_SENDMSG, &actor, tags);
 }
@@ -262,18 +283,64 @@ int lf_lsm_unix_may_send(struct bpf_raw_tracepoint_args *ctx)
 	return refused;
 }
 
-/* A descriptor that another process hands over (SCM_RIGHTS), or that is taken from it (pidfd_getfd). */
+/* Is `text`, in the kernel's memory, this name? */
+static __always_inline bool lf_is_named(u64 text, const char *name, const u32 size)
+{
+	char seen[16] = {};
+
+	bpf_probe_read_kernel_str(seen, sizeof(seen), (void *)text);
+	for (u32 i = 0; i < size; i++)
+		if (name[i] != seen[i])
+			return false;
+	return true;
+}
+
+/*
+ * Is it a network device, whose frames pass no hook on sockets, or the memory of the host? The number of macvtap and
+ * ipvtap differs from boot to boot: what they remember of a file begins with a sock, whose protocol tells them.
+ */
+static __always_inline bool lf_is_unjudged_device(u64 file, u64 inode)
+{
+	u64 protocol = lf_field(lf_field(file, LF_FILE_PRIVATE), LF_SOCK_PROTO);
+
+	if ((lf_field16(inode, LF_INODE_MODE) & LF_S_IFMT) != LF_S_IFCHR)
+		return false;
+	switch (lf_field32(inode, LF_INODE_DEVICE)) {
+	case LF_DEVICE(1, 1):    /* mem */
+	case LF_DEVICE(1, 2):    /* kmem */
+	case LF_DEVICE(1, 4):    /* port */
+	case LF_DEVICE(10, 200): /* tun */
+	case LF_DEVICE(10, 238): /* vhost-net */
+	case LF_DEVICE(10, 241): /* vhost-vsock */
+		return true;
+	}
+	return lf_is_named(protocol + LF_PROTO_NAME, "tap", 4);
+}
+
+/* A test run of such a program sends frames. */
+static __always_inline bool lf_is_program(u64 file, u64 inode)
+{
+	return lf_field(lf_field(inode, LF_INODE_SUPER), LF_SUPER_MAGIC) == LF_ANON_INODE_MAGIC &&
+	       lf_is_named(lf_field(lf_field(file, LF_FILE_DENTRY), LF_DENTRY_NAME), "bpf-prog", 9);
+}
+
+/* A descriptor that another process hands over (SCM_RIGHTS), or that is taken from it (pidfd_getfd). The kernel itself
+ * lets no io_uring pass. */
 int lf_lsm_file_receive(struct bpf_raw_tracepoint_args *ctx)
 {
+	struct lf_refusal no = {.reason = LF_R_FORBIDDEN_CALL, .hook = LF_LSM_FILE_RECEIVE};
 	struct lf_actor actor = {};
+	u64 tags, inode, file = ctx->args[0];
 	void *socket;
-	u64 tags;
 
 	tags = lf_current_tags(&actor);
 	if (!tags)
 		return 0;
 	socket = bpf_sock_from_file((void *)ctx->args[0]);
-	return socket ? lf_use_socket(socket, LF_LSM_FILE_RECEIVE, &actor, tags) : 0;
+	if (socket)
+		return lf_use_socket(socket, LF_LSM_FILE_RECEIVE, &actor, tags);
+	inode = lf_field(file, LF_FILE_INODE);
+	return lf_is_unjudged_device(file, inode) || lf_is_program(file, inode) ? lf_say_no(&no, tags, &actor) : 0;
 }
 
 #ifdef LF_HAVE_SENDPAGE
@@ -344,13 +411,10 @@ int lf_lsm_inode_init_security_anon(struct bpf_raw_tracepoint_args *ctx)
 	struct lf_refusal no = {.reason = LF_R_FORBIDDEN_CALL, .hook = LF_LSM_INODE_INIT_SECURITY_ANON};
 	struct lf_policy *policy = lf_active();
 	struct lf_actor actor = {};
-	char name[] = "[io_uring]", seen[sizeof(name)] = {};
-	u64 tags, *a = (u64 *)name, *b = (u64 *)seen;
+	u64 tags;
 
-	bpf_probe_read_kernel_str(seen, sizeof(seen), (void *)lf_field(ctx->args[1], LF_QSTR_NAME));
-	for (u32 i = 0; i < sizeof(name); i++)
-		if (name[i] != seen[i])
-			return 0;
+	if (!lf_is_named(lf_field(ctx->args[1], LF_QSTR_NAME), "[io_uring]", 11))
+		return 0;
 	tags = lf_current_tags(&actor);
 	if (!tags || (policy && !(tags & ~policy->io_uring)))
 		return 0;

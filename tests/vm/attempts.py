@@ -80,15 +80,42 @@ def write_memory_of_child() -> None:
         os.waitpid(child, 0)
 
 
-def receive(path: str) -> None:
-    """Takes a descriptor that the server at `path` hands out, and sends on it."""
+def take(path: str) -> int:
+    """A descriptor that the server at `path` hands out."""
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(path)
-        _, passed, _, _ = socket.recv_fds(link, 10, 1)
+        said, passed, _, _ = socket.recv_fds(link, 10, 1)
+    if not said:
+        raise FileNotFoundError(errno.ENOENT, "the server has nothing to give")
     if not passed:
         raise PermissionError(errno.EPERM, "no descriptor arrived")
-    with socket.socket(fileno=passed[0]) as sock:
+    return passed[0]
+
+
+def receive(path: str) -> None:
+    """Takes a descriptor that the server at `path` hands out, and sends on it."""
+    with socket.socket(fileno=take(path)) as sock:
         sock.send(b"user data of a European")
+
+
+def receive_file(path: str) -> None:
+    os.close(take(path))
+
+
+def netlink(way: str, port: int, groups: int = 0) -> None:
+    """A message that nobody has to understand; to the kernel when both numbers are 0."""
+    with (
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock,
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as fellow,
+    ):
+        fellow.bind((0, 0))
+        to = (fellow.getsockname()[0] if port else 0, groups)
+        message = struct.pack("=IHHII", 16, 3, 0, 1, 0)  # NLMSG_DONE
+        if way == "connect":
+            sock.connect(to)
+            sock.send(message)
+        else:
+            sock.sendto(message, to)
 
 
 def stream(path: str) -> None:
@@ -124,7 +151,7 @@ WAYS: dict[str, Callable[..., None]] = {
     each.__name__: each
     for each in (
         create, pair, bpf, io_uring, module, tun, take_descriptor, write_memory, write_memory_of_child, receive,
-        stream, datagram, connected_datagram, late,
+        receive_file, netlink, stream, datagram, connected_datagram, late,
     )
 }  # fmt: skip
 

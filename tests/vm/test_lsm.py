@@ -20,6 +20,7 @@ data_classes:
       - {{unix: "{named}", reason: the named one}}
   watched: {{forbidden_calls: audit}}
   free: {{loopback: allow, io_uring: allow}}
+  local: {{loopback: allow}}
   entered: {{select: [{{cgroup: "/{cgroup}"}}]}}
 """
 
@@ -141,6 +142,30 @@ def test_a_passed_raw_socket_does_not_arrive(place: Place, tmp_path: Path) -> No
         place.plane.events()
         assert place.attempt(("receive", f"{helper.directory}/raw"), classes=("free",)) == ["EPERM"]
         assert Reason.RAW_SOCKET in {each.reason for each in place.plane.events(Stage.SYSCALL)}
+
+
+UNJUDGED = ("tun", "macvtap", "bpf")
+
+
+@pytest.mark.parametrize("name", [*UNJUDGED, "null"])
+def test_a_passed_file_arrives_unless_nobody_can_judge_it(place: Place, tmp_path: Path, name: str) -> None:
+    with place.holder(tmp_path) as helper:
+        receive = ("receive_file", f"{helper.directory}/{name}")
+        assert place.attempt(receive, classes=()) == ["ok"]
+        place.plane.events()
+        assert place.attempt(receive, classes=("local",)) == ["EPERM" if name in UNJUDGED else "ok"]
+        refused = [each.reason for each in place.plane.events(Stage.SYSCALL) if each.verdict == Verdict.DENY]
+        assert refused == [Reason.FORBIDDEN_CALL] * (name in UNJUDGED)
+
+
+NETLINK = {"kernel": (0, 0), "program": (1, 0), "group": (0, 1)}
+
+
+@pytest.mark.parametrize("way", ["connect", "sendto"])
+def test_netlink_reaches_the_kernel_and_no_other_program(place: Place, way: str) -> None:
+    attempts = [("netlink", way, *to) for to in NETLINK.values()]
+    assert place.attempt(*attempts, classes=()) == ["ok"] * 3
+    assert place.attempt(*attempts) == ["ok", "EPERM", "EPERM"]
 
 
 @pytest.mark.parametrize("way", ["send", "sendfile"])
