@@ -3,8 +3,8 @@
 // caps: net_admin
 // helper: passer
 // tag: late
-// documented: what is written to a TUN descriptor that an untagged helper hands over is a packet that the host receives,
-// documented: and no hook knows who wrote it; closed where BPF LSM judges passed files
+// documented: what is written to a TUN descriptor that an untagged helper hands over is a packet that
+// documented: the host receives, and no hook knows who wrote it; closed where BPF LSM judges passed files
 #include "tun.h"
 
 int main(void)
