@@ -182,7 +182,7 @@ static __always_inline struct lf_task *lf_sender(struct bpf_sock *sk, struct lf_
 	struct lf_task *task;
 	u64 address;
 
-	if (!ctl->guarded || !(ctl->tagged & ~known))
+	if (!(ctl->guarded | ctl->lsm) || !(ctl->tagged & ~known))
 		return NULL;
 	task = lf_task_of(lf_field32(bpf_get_current_task(), LF_TASK_TGID));
 	if (!task || !(task->tags & ~known) || !lf_is_on_own_stack())
