@@ -101,9 +101,17 @@ def _share_a_table(one: int, other: int) -> bool | None:
     return None if result < 0 and ctypes.get_errno() in _GONE else result == 0
 
 
+def _is_dead(thread: int) -> bool:
+    """Whether it has no table any more, as a leader whose threads live on: kcmp(2) finds two of them alike."""
+    try:
+        return Path(f"/proc/{thread}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def outsider(family: Collection[int]) -> tuple[int, int] | None:
     """A process of the family, and one outside that uses the same descriptor table: what one opens, both have."""
-    own = [(pid, table) for pid in family for table in tables(pid)]
+    own = [(pid, table) for pid in family for table in tables(pid) if not _is_dead(table)]
     for other in set(psutil.pids()) - set(family):
         with suppress(FileNotFoundError, ProcessLookupError):
             for thread in os.listdir(f"/proc/{other}/task"):

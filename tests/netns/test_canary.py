@@ -56,13 +56,14 @@ class Host:
         self.notices: list[tuple[int, str]] = []
         self.made: set[tuple[int, int]] = set()
         clock = Clock(directory / "clock")
+        self.backstop = Backstop(plane.instance, plane.maps)
         self.enforcer = Enforcer(
             plane.maps,
             PolicyStore(directory / "policies"),
             clock,
             Lockout(),
             plane.guard,
-            Backstop(plane.instance, plane.maps),
+            self.backstop,
             self._notify,
         )
         self.canary = Canary(self.enforcer, self._notify)
@@ -87,6 +88,7 @@ class Host:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.backstop.end()
         self._ended.set()
         self._reader.join()
 

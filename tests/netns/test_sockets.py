@@ -170,6 +170,14 @@ def test_a_connection_is_found_wherever_it_hides(plane: Plane, servers: Network,
         assert sniffer.frames(to=TO_OUTSIDE) == []
 
 
+def test_leaders_that_ended_share_nothing(plane: Plane, servers: Network) -> None:
+    """Neither has a table any more, which looks like the same one."""
+    argv = ["/usr/bin/python3", "-c", _CONNECT + _DEAD_LEADER]
+    with plane.gated(servers["enclave"], argv, []) as one, plane.gated(servers["enclave"], argv, []) as other:
+        assert [_line(one), _line(other)] == ["ready", "ready"]
+        assert tag(plane, one.pid).sockets == 1
+
+
 def _line(process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()

@@ -41,9 +41,11 @@ def _server(plane: Plane, network: Network, classes: Sequence[str]) -> Iterator[
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         backstop = Backstop(plane.instance, plane.maps)
-        backstop.cover([process.pid])
-        yield process
-        backstop.end()
+        try:
+            backstop.cover([process.pid])
+            yield process
+        finally:
+            backstop.end()
 
 
 @pytest.mark.parametrize(("address", "stranger"), [(HERE[0], OUTSIDE.ip4), (HERE[1], OUTSIDE.ip6)], ids=["4", "6"])
