@@ -41,7 +41,7 @@ def people(setting: Setting) -> str:
         identity = setting.directory / f"{name}.pem"
         setting.landfast("approver", "identity", "create", name, "--role", role, "--out", identity)
         setting.landfast(name, "login", "--controller", setting.address, "--identity", identity)
-    follow = setting.cli("events", "follow", "--from", "0", "--format", "json")
+    follow = setting.cli("events", "follow", "--canary", "--from", "0", "--format", "json")
     setting.start("vera", follow, setting.controller, env=setting.person("vera"))
     return "an approver; olga, an operator; vera, an auditor, who follows the stream from its beginning"
 
