@@ -150,7 +150,10 @@ static __always_inline bool lf_is_handshake_answer(struct __sk_buff *skb, struct
 	       (flags & LF_TCP_SYN_ACK) == LF_TCP_SYN_ACK;
 }
 
-/* The answer to a client by cookie (tcp_syncookies) belongs to no socket, so that egress never sees it. */
+/*
+ * The answer to a client by cookie (tcp_syncookies) belongs to no socket, so that egress never sees it; nor does it see
+ * any IPv6 answer on older kernels (6.1), where it belongs to a socket that is being made.
+ */
 static __always_inline int lf_device_answer(struct __sk_buff *skb)
 {
 	struct lf_question q = {.serving = 1};
@@ -190,7 +193,7 @@ int lf_device(struct __sk_buff *skb)
 
 	if (!ctl || !ctl->tagged)
 		return LF_NEXT;
-	if (!sk)
+	if (!sk || !bpf_sk_fullsock(sk))
 		return lf_device_answer(skb);
 	sock = sockets.sk_storage_get(sk, 0, 0);
 	if (lf_is_inet(sk->family))
