@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.agent.host import Host
+from tests.e2e.agent.host import Host, running
 from tests.testbed import Network, echo_server
 from tests.testbed.leftovers import remove_instance
 
@@ -26,12 +26,8 @@ def servers(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def host(servers: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A host whose agent runs with a policy. Tests share it and leave it as it is."""
-    made = Host(servers["enclave"], tmp_path_factory.mktemp("host"))
-    try:
-        with made.start():
-            yield made
-    finally:
-        remove_instance(made.instance.name)
+    with running(servers["enclave"], tmp_path_factory.mktemp("host")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from landfast_agent.instance import Instance
 from tests.testbed import Namespace, Program, client, owned
+from tests.testbed.leftovers import remove_instance
 
 _PYTHON = "/usr/bin/python3"
 _CLIENT = Path(client.__file__)
@@ -89,3 +91,14 @@ class Host:
         """Starts the daemon with the policy file, or with `words`, and waits until commands can ask it."""
         program = self.daemon(*(words or ("--policy", self.policy)))
         return program.ready(lambda: self.run("status", "--json").stdout.find('"daemon": {') >= 0, _START_S)
+
+
+@contextmanager
+def running(where: Namespace, directory: Path, policy: str = POLICY) -> Iterator[Host]:
+    """A host whose agent runs; nothing of it is left."""
+    made = Host(where, directory, policy)
+    try:
+        with made.start():
+            yield made
+    finally:
+        remove_instance(made.instance.name)

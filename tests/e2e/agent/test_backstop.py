@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.agent.frames import frame, frame_sender
-from tests.e2e.agent.host import Host
+from tests.e2e.agent.host import Host, running
 from tests.testbed import ENCLAVE, Namespace, Network, Program, Sniffer, eventually
 from tests.testbed.bpf_objects import detach, identity
-from tests.testbed.leftovers import remove_instance
 
 _SLEEP = ["sleep", "1000"]
 #: The guard on system calls lets it pass, so that it is the backstop that refuses.
@@ -23,12 +22,8 @@ _POLICY = "version: 1\ndata_classes:\n  eu: {forbidden_calls: audit}\n"
 @pytest.fixture(scope="module")
 def agent(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Its own network namespace is another one than that of the tagged processes."""
-    made = Host(network["enclave"], tmp_path_factory.mktemp("backstop"), _POLICY)
-    try:
-        with made.start():
-            yield made
-    finally:
-        remove_instance(made.instance.name)
+    with running(network["enclave"], tmp_path_factory.mktemp("backstop"), _POLICY) as made:
+        yield made
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.agent.frames import PORT, frame, frame_sender
-from tests.e2e.agent.host import Host
+from tests.e2e.agent.host import Host, running
 from tests.testbed import DATA_CENTRE, OUTSIDE, Network, Sniffer, eventually
-from tests.testbed.leftovers import remove_instance
 
 _IN, _OUT = str(DATA_CENTRE.ip4), str(OUTSIDE.ip4)
 _VXLAN = 4789
@@ -55,12 +54,8 @@ print(filters.attached(instance, index) == wanted)
 @pytest.fixture(scope="module")
 def local(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A host whose network links the tests change, and change back."""
-    made = Host(network["enclave"], tmp_path_factory.mktemp("devices"), _POLICY)
-    try:
-        with made.start():
-            yield made
-    finally:
-        remove_instance(made.instance.name)
+    with running(network["enclave"], tmp_path_factory.mktemp("devices"), _POLICY) as made:
+        yield made
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from landfast.v1.batch_pb2 import Process
 from landfast.verdict import Protocol
 from landfast_agent.listeners import Listeners
 from landfast_agent.maps import Maps
-from tests.e2e.agent.host import Host
+from tests.e2e.agent.host import Host, running
 from tests.testbed import ENCLAVE, Cgroup, Network, Program, eventually, owned
-from tests.testbed.leftovers import remove_instance
 
 _ECHO = Path(__file__).parents[2] / "testbed" / "echo.py"
 _OWN = str(ENCLAVE.ip4)
@@ -34,12 +33,8 @@ data_classes:
 @pytest.fixture(scope="module")
 def local(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A host with a policy about local peers."""
-    made = Host(network["enclave"], tmp_path_factory.mktemp("local"), _POLICY)
-    try:
-        with made.start():
-            yield made
-    finally:
-        remove_instance(made.instance.name)
+    with running(network["enclave"], tmp_path_factory.mktemp("local"), _POLICY) as made:
+        yield made
 
 
 @contextmanager

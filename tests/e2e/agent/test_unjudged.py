@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.agent.host import Host
+from tests.e2e.agent.host import Host, running
 from tests.testbed import Cgroup, Network, Program, eventually, holder, owned
-from tests.testbed.leftovers import remove_instance
 
 _PYTHON = "/usr/bin/python3"
 _HOLDER = Path(holder.__file__)
@@ -50,12 +49,8 @@ HARMLESS = ("own_memory", "read_memory", "route", "udp", "null")
 @pytest.fixture(scope="module")
 def host(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """An agent whose policy selects cgroups."""
-    made = Host(network["enclave"], tmp_path_factory.mktemp("host"), POLICY)
-    try:
-        with made.start():
-            yield made
-    finally:
-        remove_instance(made.instance.name)
+    with running(network["enclave"], tmp_path_factory.mktemp("host"), POLICY) as made:
+        yield made
 
 
 @contextmanager
