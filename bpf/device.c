@@ -19,11 +19,6 @@
 #define LF_ETH_P_IP   0x0800
 #define LF_ETH_P_IPV6 0x86dd
 
-static __always_inline bool lf_is_inet(u32 family)
-{
-	return family == LF_AF_INET || family == LF_AF_INET6;
-}
-
 /* Tags of a sender that is no inet socket. */
 static __always_inline u64 lf_frame_tags(struct bpf_sock *sk, struct lf_sock *sock, struct lf_control *ctl,
                                          struct lf_actor *actor)

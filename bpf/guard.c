@@ -10,13 +10,8 @@
 
 #define LF_TS_COMPAT 2 /* of thread_info.status: a call of the 32-bit ABI, whatever the program is */
 
-#define LF_AF_UNIX          1
-#define LF_AF_NETLINK       16
-#define LF_AF_PACKET        17
-#define LF_AF_ALG           38
-#define LF_NETLINK_USERSOCK 2
-#define LF_SOCK_PACKET      10
-#define LF_SOCK_TYPES       0xf /* the rest of socket's second argument are flags */
+#define LF_SOCK_PACKET 10
+#define LF_SOCK_TYPES  0xf /* the rest of socket's second argument are flags */
 
 #define LF_PROC_SUPER_MAGIC 0x9fa0     /* uapi/linux/magic.h */
 #define LF_MEM_NAME         0x006d656d /* "mem" */
@@ -143,13 +138,6 @@ static __always_inline u32 lf_asked_family(struct lf_call *call)
 	return family == LF_AF_INET && (call->second & LF_SOCK_TYPES) == LF_SOCK_PACKET ? LF_AF_PACKET : family;
 }
 
-static __always_inline bool lf_is_decided_family(u32 family, u32 protocol)
-{
-	if (family == LF_AF_NETLINK)
-		return protocol != LF_NETLINK_USERSOCK;
-	return family == LF_AF_INET || family == LF_AF_INET6 || family == LF_AF_UNIX || family == LF_AF_ALG;
-}
-
 /* /proc/PID/mem of another process. The kernel writes nothing there for a task that has SIGKILL pending. */
 static __always_inline bool lf_is_foreign_memory(u64 file)
 {
@@ -186,21 +174,13 @@ static __always_inline bool lf_is_forbidden(u32 action, struct lf_call *call, u6
 	return false;
 }
 
-/* Classes in audit mode, and those with `forbidden_calls: audit`, only record. */
-static __always_inline u64 lf_kills(u64 tags)
-{
-	struct lf_policy *policy = lf_active();
-
-	return policy ? tags & ~(policy->loaded & (policy->audit | ~policy->kill)) : tags;
-}
-
 /* Records the call, and kills the current process unless every class only records. Whether it was killed. */
 static __always_inline bool lf_stop(u64 detail, u32 reason, u32 family, u64 tags, struct lf_actor *actor)
 {
 	struct lf_question q = {.tags = tags, .detail = detail};
 	struct lf_policy *policy = lf_active();
 	struct lf_answer a = {};
-	u64 kills = lf_kills(tags);
+	u64 kills = lf_refuses(tags);
 
 	lf_refuse_all(&a, tags, reason);
 	a.version = policy ? policy->version : 0;
@@ -224,7 +204,7 @@ static __always_inline void lf_stop_call(u32 action, struct lf_call *call, u64 t
 /* The socket that a tagged thread sends on, perhaps one that somebody else made. */
 static __always_inline void lf_use(void *sk)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, family, protocol;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32, family, reason;
 	struct lf_control *ctl = lf_control();
 	struct lf_actor actor = {};
 	struct lf_sock *sock;
@@ -241,13 +221,13 @@ static __always_inline void lf_use(void *sk)
 	lf_current(&actor);
 	actor.image = task->image;
 	actor.netns = task->netns;
-	family = lf_field16((u64)sk, LF_SOCK_FAMILY);
-	protocol = lf_field16((u64)sk, LF_SOCK_PROTOCOL);
-	if (!lf_is_decided_family(family, protocol)) {
-		lf_stop(LF_NR_SENDMSG, LF_R_FORBIDDEN_FAMILY, family, task->tags, &actor);
+	family = lf_half(sk, LF_SOCK_FAMILY);
+	reason = lf_forbidden_socket(family, lf_half(sk, LF_SOCK_KIND), lf_half(sk, LF_SOCK_PROTOCOL));
+	if (reason) {
+		lf_stop(LF_NR_SENDMSG, reason, family, task->tags, &actor);
 		return;
 	}
-	if (family != LF_AF_INET && family != LF_AF_INET6)
+	if (!lf_is_inet(family))
 		return;
 	if (!sock)
 		sock = lf_sock_make(sk, bpf_get_socket_cookie(sk));
@@ -312,9 +292,9 @@ int lf_shared_table(struct bpf_raw_tracepoint_args *ctx)
  */
 static __always_inline bool lf_holds_back(void *sk)
 {
-	u32 family = lf_half(sk, LF_SOCK_FAMILY), protocol = lf_half(sk, LF_SOCK_PROTOCOL);
+	u32 protocol = lf_half(sk, LF_SOCK_PROTOCOL);
 
-	if (family != LF_AF_INET && family != LF_AF_INET6)
+	if (!lf_is_inet(lf_half(sk, LF_SOCK_FAMILY)))
 		return true;
 	if (protocol == IPPROTO_UDP)
 		return lf_field32((u64)sk, LF_UDP_PENDING);

@@ -18,6 +18,7 @@
 #include "glob.h"
 #include "task.h"
 #include "socket.h"
+#include "forbidden.h"
 #include "peer.h"
 #include "unix.h"
 #ifdef LF_UNIT_CONNECT

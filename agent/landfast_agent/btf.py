@@ -54,6 +54,7 @@ FIELDS = {
     "LF_SOCK_OWNED": ("sock", "sk_lock.owned"),
     "LF_SOCK_NET": ("sock", "__sk_common.skc_net.net"),
     "LF_SOCK_FAMILY": ("sock", "__sk_common.skc_family"),
+    "LF_SOCK_KIND": ("sock", "sk_type"),
     "LF_SOCK_PROTOCOL": ("sock", "sk_protocol"),
     "LF_SOCK_PROTO": ("sock", "__sk_common.skc_prot"),
     "LF_PROTO_NAME": ("proto", "name"),
