@@ -73,8 +73,17 @@ def raw() -> socket.socket:
 
 
 def corked() -> socket.socket:
+    return _corked(tcp())
+
+
+def corked_mptcp() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
+    sock.connect(TARGET)
+    return _corked(sock)
+
+
+def _corked(sock: socket.socket) -> socket.socket:
     """What is written stays in its queue until this process opens it."""
-    sock = tcp()
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
     later(lambda: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0))
     return sock
@@ -106,7 +115,21 @@ def later(act: Callable[[], None]) -> None:
 
 MAKERS: dict[str, Callable[[], socket.socket | BinaryIO]] = {
     make.__name__: make
-    for make in (tcp, udp, udp6, unconnected, fresh_tcp, listener, packet, raw, tun, corked, corked_udp, paced)
+    for make in (
+        tcp,
+        udp,
+        udp6,
+        unconnected,
+        fresh_tcp,
+        listener,
+        packet,
+        raw,
+        tun,
+        corked,
+        corked_udp,
+        corked_mptcp,
+        paced,
+    )
 }
 
 

@@ -2,7 +2,7 @@
 // row: SCM_RIGHTS from an untagged helper, pidfd_getfd
 // helper: passer
 // tag: late
-// variants: corked corked_udp paced
+// variants: corked corked_udp corked_mptcp paced
 #include "technique.h"
 
 int main(void)
