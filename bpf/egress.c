@@ -223,6 +223,18 @@ static __always_inline struct lf_sock *lf_taint_sent(struct __sk_buff *skb, stru
 	return sock;
 }
 
+/* The tags of the MPTCP socket that a TCP socket carries the data of; they are given to that one alone. */
+static __always_inline struct lf_sock *lf_carried(struct bpf_sock *sk)
+{
+#ifdef LF_HAVE_MPTCP
+	void *carried = bpf_skc_to_mptcp_sock(sk);
+
+	return carried ? sockets.sk_storage_get(carried, 0, 0) : NULL;
+#else
+	return NULL;
+#endif
+}
+
 static __always_inline int lf_refuse_untainted(struct __sk_buff *skb, struct lf_task *sender)
 {
 	struct lf_question q = {.tags = sender->tags};
@@ -256,6 +268,10 @@ int lf_egress(struct __sk_buff *skb)
 		sock = lf_taint_sent(skb, sock, sender);
 		if (!sock)
 			return lf_refuse_untainted(skb, sender);
+	}
+	if (!sock && ctl->guarded) {
+		sock = lf_carried(sk);
+		packet.reason = LF_R_FORBIDDEN_PROTOCOL;
 	}
 	if (!sock || !sock->tags)
 		return LF_PASS;

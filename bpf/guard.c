@@ -223,11 +223,9 @@ static __always_inline void lf_use(void *sk)
 	actor.netns = task->netns;
 	family = lf_half(sk, LF_SOCK_FAMILY);
 	reason = lf_forbidden_socket(family, lf_half(sk, LF_SOCK_KIND), lf_half(sk, LF_SOCK_PROTOCOL));
-	if (reason) {
+	if (reason)
 		lf_stop(LF_NR_SENDMSG, reason, family, task->tags, &actor);
-		return;
-	}
-	if (!lf_is_inet(family))
+	if (!lf_is_inet(family)) /* what is of a family that is judged leaves with tags all the same */
 		return;
 	if (!sock)
 		sock = lf_sock_make(sk, bpf_get_socket_cookie(sk));

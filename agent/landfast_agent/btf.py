@@ -166,5 +166,6 @@ def defines() -> list[str]:
     """NAME=VALUE for the fields that this kernel has; sources leave out what needs a missing one."""
     found = {name: offset(*path) for name, path in FIELDS.items()}
     found["LF_HAVE_TCP_SENDMSG"] = _id("btf_trace_tcp_sendmsg_locked", _TYPEDEF)
+    found["LF_HAVE_MPTCP"] = _id("bpf_skc_to_mptcp_sock", _FUNC)
     found["LF_HAVE_SIGNAL_TASK"] = _id("bpf_send_signal_task", _FUNC)
     return [f"{name}={value}" for name, value in found.items() if value is not None]

@@ -14,6 +14,7 @@ from tests.conformance.trial import Outcome, Result
 ONCE_OPEN = {
     "passed_compat.socketcall_sendmsg",
     "passed_deferred.corked",
+    "passed_deferred.corked_mptcp",
     "passed_deferred.corked_udp",
     "passed_socket.raw",
     "passed_switched.corked",
