@@ -1,7 +1,7 @@
 """Policy versions: fetched, proposed, printed."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -9,7 +9,9 @@ from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Draft, Policy
 from landfast.policy.succession import succeed
+from landfast.policy.widening import Widening
 from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion, ProposePolicyRequest
+from landfast_cli import differences
 from landfast_cli.errors import AnswerIsNoError, BadInputError
 from landfast_cli.output import json_time, time
 from landfast_cli.session import PROPOSAL_TIMEOUT_S, TIMEOUT_S, Session
@@ -21,6 +23,13 @@ HEADINGS = ("VERSION", "CREATED", "AUTHOR", "REASON")
 
 #: Turns the newest policy into the next one's contents.
 Edit = Callable[[Policy], Draft]
+
+
+class Accepted(NamedTuple):
+    """A version that the controller has accepted, and how it lets out more than the one before."""
+
+    version: PolicyVersion
+    widened: tuple[Widening, ...]
 
 
 def fetch(session: Session, number: int = 0) -> PolicyVersion:
@@ -47,7 +56,7 @@ def decoded(version: PolicyVersion) -> Policy:
         raise AnswerIsNoError(f"policy {version.policy.version} of the controller: {error}") from None
 
 
-def change(session: Session, edit: Edit, reason: str, ticket: str) -> PolicyVersion:
+def change(session: Session, edit: Edit, reason: str, ticket: str) -> Accepted:
     """Makes a change on top of the newest version, again when another one got in between."""
     for attempt in range(1, _ATTEMPTS + 1):
         before = decoded(fetch(session))
@@ -59,14 +68,15 @@ def change(session: Session, edit: Edit, reason: str, ticket: str) -> PolicyVers
     raise AssertionError("unreachable")
 
 
-def propose(session: Session, draft: Draft, before: Policy | None, reason: str, ticket: str) -> PolicyVersion:
+def propose(session: Session, draft: Draft, before: Policy | None, reason: str, ticket: str) -> Accepted:
     """Proposes what `draft` says as the version after `before`."""
     try:
         content = canonical.encode(succeed(draft, before))
     except PolicyError as error:
         raise BadInputError(f"the policy is refused:\n{error}") from None
     request = ProposePolicyRequest(canonical=content, reason=reason, ticket=ticket)
-    return session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S).policy_version
+    accepted = session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S).policy_version
+    return Accepted(accepted, differences.widened(before, draft))
 
 
 def history(session: Session, limit: int) -> Iterator[PolicyVersion]:

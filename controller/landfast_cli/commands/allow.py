@@ -37,6 +37,7 @@ Examples:
 @reason_option
 @click.option("--expires", metavar="WHEN", help="E.g. 4h, or 2027-06-30T00:00:00Z; without it the rule stays.")
 @wait_option
+@as_json_option
 def add(
     *,
     data_class: str,
@@ -47,6 +48,7 @@ def add(
     expires: str | None,
     wait: bool,
     timeout: float,
+    as_json: bool,
 ) -> None:
     """Allow data of CLASS to go to DEST (a prefix, an address, or group:NAME) at PORTS."""
     import time
@@ -60,7 +62,9 @@ def add(
     until = moment(expires, now, 1) if expires else None
     with understood():
         rule = make_rule(destination, parse_port_list(ports), reason=reason, ticket=ticket, expires=until)
-    carry_out(lambda policy: add_rule(policy.draft(), data_class, rule, now), (reason, ticket), (wait, timeout))
+    carry_out(
+        lambda policy: add_rule(policy.draft(), data_class, rule, now), (reason, ticket), (wait, timeout), as_json
+    )
 
 
 @allow.command(
@@ -74,8 +78,17 @@ Examples:
 @click.argument("ports", metavar="PORTS")
 @reason_option
 @wait_option
+@as_json_option
 def remove(
-    *, data_class: str, destination: str, ports: str, reason: str, ticket: str, wait: bool, timeout: float
+    *,
+    data_class: str,
+    destination: str,
+    ports: str,
+    reason: str,
+    ticket: str,
+    wait: bool,
+    timeout: float,
+    as_json: bool,
 ) -> None:
     """Take back the rule of CLASS with exactly this DEST and PORTS; connections by it are cut."""
     from landfast.policy.edit import remove_rule
@@ -88,6 +101,7 @@ def remove(
         lambda policy: remove_rule(policy.draft(), data_class, destination, entries),
         (reason, ticket),
         (wait, timeout),
+        as_json,
     )
 
 

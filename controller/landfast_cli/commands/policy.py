@@ -72,7 +72,7 @@ Examples:
 @click.argument("file", type=File)
 @as_json_option
 def diff(file: Path, as_json: bool) -> None:
-    """What `apply FILE` would change in the newest version."""
+    """What `apply FILE` would change in the newest version, and whether that lets out more."""
     import msgspec
 
     from landfast_cli import differences, files, output, versions
@@ -80,11 +80,14 @@ def diff(file: Path, as_json: bool) -> None:
 
     draft = files.read(file)
     with session() as current:
-        found = differences.between(versions.newest(current), draft)
+        before = versions.newest(current)
+    found, widened = differences.between(before, draft), differences.widened(before, draft)
     if as_json:
-        output.document([msgspec.to_builtins(change) for change in found])
+        output.document(msgspec.to_builtins({"changes": found, "widens": widened}))
+    elif found:
+        click.echo("\n".join([*map(str, found), differences.told(widened)]))
     else:
-        click.echo("\n".join(map(str, found)) or "no difference")
+        click.echo("no difference")
 
 
 @policy.command(
@@ -97,7 +100,8 @@ Examples:
 @click.argument("file", type=File)
 @reason_option
 @wait_option
-def apply(file: Path, reason: str, ticket: str, wait: bool, timeout: float) -> None:
+@as_json_option
+def apply(*, file: Path, reason: str, ticket: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Make a file the next version of the policy. What is not in the file is taken away."""
     from landfast_cli import changes, differences, files, versions
     from landfast_cli.session import session
@@ -106,9 +110,10 @@ def apply(file: Path, reason: str, ticket: str, wait: bool, timeout: float) -> N
     with session() as current:
         before = versions.newest(current)
         if before and not differences.between(before, draft):
-            click.echo(f"policy {before.version} says the same already; nothing to do")
+            changes.nothing_to_do(before, as_json)
             return
-        changes.conclude(current, versions.propose(current, draft, before, reason, ticket), (wait, timeout))
+        accepted = versions.propose(current, draft, before, reason, ticket)
+        changes.conclude(current, accepted, (wait, timeout), as_json)
 
 
 @policy.command(
@@ -142,7 +147,8 @@ Examples:
 @click.argument("version", type=click.IntRange(min=1))
 @reason_option
 @wait_option
-def rollback(version: int, reason: str, ticket: str, wait: bool, timeout: float) -> None:
+@as_json_option
+def rollback(*, version: int, reason: str, ticket: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Make the contents of an old VERSION the next one. Rules that have expired since are left out."""
     from landfast_cli import changes, versions
     from landfast_cli.expired import without_expired
@@ -151,4 +157,4 @@ def rollback(version: int, reason: str, ticket: str, wait: bool, timeout: float)
     with session() as current:
         old = versions.decoded(versions.fetch(current, version))
         made = versions.change(current, lambda _: without_expired(old.draft()), reason, ticket)
-        changes.conclude(current, made, (wait, timeout))
+        changes.conclude(current, made, (wait, timeout), as_json)

@@ -84,20 +84,31 @@ def test_an_allowlist_from_the_first_file_to_a_rollback(fragile: Deployment, tmp
     person.login(fragile.directory / "first-approver.pem")
     assert "last approver" in person.complains("identity", "revoke", "first-approver", status=1)
     assert "no policy yet" in person.complains("policy", "show", status=2)
-    assert person.says("policy", "apply", person.policy(), "--reason", "first") == "policy 1 accepted\n"
+    assert (
+        person.says("policy", "apply", person.policy(), "--reason", "first") == "policy 1 accepted; it widens nothing\n"
+    )
     assert "nothing to do" in person.says("policy", "apply", person.policy(), "--reason", "again")
     rule = ("eea-user-data", "192.0.2.0/25", "tcp/443,udp/8000-8100")
-    person.run("allow", "add", *rule, "--reason", "failover", "--ticket", "NET-1412", "--expires", "4h")
+    added = person.says("allow", "add", *rule, "--reason", "failover", "--ticket", "NET-1412", "--expires", "4h")
+    assert added.startswith("policy 2 accepted; it widens in 1 way:\n  eea-user-data allow: 192.0.2.0/25 tcp/443,udp/")
     listed = person.json("allow", "list")
     assert [each["to"] for each in listed] == ["10.20.0.0/16", "192.0.2.0/25"]
     assert listed[1]["ports"] == ["tcp/443", "udp/8000-8100"]
     assert listed[1]["ticket"] == "NET-1412"
     assert "already" in person.complains("allow", "add", *rule, "--reason", "again", status=2)
     assert "rule added" not in person.says("policy", "diff", person.policy())
-    assert "192.0.2.0/25" in person.says("policy", "diff", person.policy())
+    difference = person.says("policy", "diff", person.policy()).splitlines()
+    assert difference[0].startswith("rule removed: eea-user-data allow 192.0.2.0/25")
+    assert difference[1:] == ["widens nothing"]
+    audited = person.policy(_POLICY.replace("mode: enforce", "mode: audit"))
+    assert person.says("policy", "diff", audited).endswith("widens in 1 way:\n  eea-user-data mode: enforce -> audit\n")
+    found = person.json("policy", "diff", audited)
+    assert [change["kind"] for change in found["changes"]] == ["setting-changed", "rule-removed"]
+    assert found["widens"] == [{"data_class": "eea-user-data", "key": "mode", "item": "enforce -> audit"}]
     person.run("allow", "remove", *rule, "--reason", "over", "--wait")
     assert "no rule" in person.complains("allow", "remove", *rule, "--reason", "over", status=2)
-    person.run("policy", "rollback", "2", "--reason", "not over")
+    back = person.json("policy", "rollback", "2", "--reason", "not over")
+    assert (back["version"], [each["key"] for each in back["widens"]]) == (4, ["allow"])
     assert person.json("allow", "list") == listed
     history = person.json("policy", "history")
     assert [(each["version"], each["reason"]) for each in history] == [
