@@ -49,7 +49,7 @@ def _prepare(data: bytes) -> tuple[Active, Tables]:
         tables = compile_policy(policy, canonical.digest(data))
     except PolicyError as error:
         raise RejectedError(str(error)) from error
-    return Active(policy, data, tables.digest(), selectors_of(policy)), tables
+    return Active(policy, data, tables.digest, selectors_of(policy)), tables
 
 
 class Enforcer:

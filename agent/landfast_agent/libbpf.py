@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from landfast.policy.entries import Entries
 from landfast_agent.errors import KernelError, Unavailable
 
 _U32, _U64, _INT, _PTR, _CHARP, _SIZE = c.c_uint32, c.c_uint64, c.c_int, c.c_void_p, c.c_char_p, c.c_size_t
@@ -242,42 +243,38 @@ def map_items(fd: int, key_size: int, value_size: int) -> Iterator[tuple[bytes, 
             yield key, value
 
 
-def map_update_batch(fd: int, keys: bytes, values: bytes, count: int) -> None:
-    """`count` entries at once. Resumes where a fresh trie returns ENOMEM after a few elements."""
-    key_size, value_size = len(keys) // max(count, 1), len(values) // max(count, 1)
+def map_update_batch(fd: int, entries: Entries) -> None:
+    """All entries at once. Resumes where a fresh trie returns ENOMEM after a few elements."""
+    count = max(entries.count, 1)
+    key_size, value_size = len(entries.keys) // count, len(entries.values) // count
     options, done, stalls = _BatchOptions(), 0, 0
-    while done < count:
-        step = _U32(count - done)
-        status = lib().bpf_map_update_batch(
-            fd, keys[done * key_size :], values[done * value_size :], c.byref(step), c.byref(options)
-        )
+    while done < entries.count:
+        step = _U32(entries.count - done)
+        keys, values = entries.keys[done * key_size :], entries.values[done * value_size :]
+        status = lib().bpf_map_update_batch(fd, keys, values, c.byref(step), c.byref(options))
         done += step.value
         if status == 0:
             return
         stalls = 0 if step.value else stalls + 1
         if c.get_errno() != _ENOMEM or stalls > 100:
-            raise KernelError(f"fill map {_name(fd)} (entry {done} of {count})", c.get_errno())
+            raise KernelError(f"fill map {_name(fd)} (entry {done} of {entries.count})", c.get_errno())
 
 
-def map_lookup_batch(fd: int, key_size: int, value_size: int, max_entries: int) -> list[tuple[bytes, bytes]]:
+def map_lookup_batch(fd: int, key_size: int, value_size: int, max_entries: int) -> Entries:
     """Every entry, in large steps."""
-    options, out, cursor = _BatchOptions(), [], None
     size = max(min(max_entries, 65536), 1)
-    while True:
-        keys, values = c.create_string_buffer(size * key_size), c.create_string_buffer(size * value_size)
+    keys, values = c.create_string_buffer(size * key_size), c.create_string_buffer(size * value_size)
+    options, parts, cursor, errno = _BatchOptions(), [], None, 0
+    while errno != _ENOENT:
         following, count = c.create_string_buffer(max(key_size, 8)), _U32(size)
         status = lib().bpf_map_lookup_batch(fd, cursor, following, keys, values, c.byref(count), c.byref(options))
         errno = c.get_errno() if status else 0
         if errno not in (0, _ENOENT):
             raise KernelError(f"dump map {_name(fd)}", errno)
-        raw_keys, raw_values = keys.raw, values.raw
-        out += [
-            (raw_keys[i * key_size : (i + 1) * key_size], raw_values[i * value_size : (i + 1) * value_size])
-            for i in range(count.value)
-        ]
-        if errno == _ENOENT:
-            return out
+        filled = c.string_at(keys, count.value * key_size), c.string_at(values, count.value * value_size)
+        parts.append(Entries(count.value, *filled))
         cursor = following
+    return Entries.joined(parts)
 
 
 def map_get_fd_by_id(map_id: int) -> int:

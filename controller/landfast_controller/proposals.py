@@ -65,7 +65,7 @@ def _checked(content: bytes, newest: PolicyVersion | None) -> PolicyVersion:
         _check_version(policy, previous)
         check_succession(policy, previous)
         refuse_expired(policy, previous, time.time())
-        map_digest = compile_policy(policy, digest := canonical.digest(content)).digest()
+        map_digest = compile_policy(policy, digest := canonical.digest(content)).digest
     except PolicyError as error:
         raise InvalidError(str(error)) from None
     message = PolicyMessage(version=policy.version, canonical=content, digest=digest)

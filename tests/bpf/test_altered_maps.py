@@ -24,7 +24,7 @@ def _alter_trie(plane: Plane, name: str, slot: int) -> None:
     assert identity is not None
     fd = libbpf.map_get_fd_by_id(int.from_bytes(identity, "little"))
     info = libbpf.map_info(fd)
-    key, value = libbpf.map_lookup_batch(fd, info.key_size, info.value_size, info.max_entries)[0]
+    key, value = next(iter(libbpf.map_lookup_batch(fd, info.key_size, info.value_size, info.max_entries)))
     libbpf.map_update(fd, key, bytes([value[0] ^ 2]) + value[1:])
 
 

@@ -32,7 +32,7 @@ class TableSlot:
     """A slot in memory. The longest prefix is found by trying every length."""
 
     def __init__(self, tables: Tables) -> None:
-        self._maps = {name: dict(entries) for name, entries in tables.maps.items()}
+        self._maps = {name: dict(iter(entries)) for name, entries in tables.maps.items()}
         self._policy = tables.policy
 
     def policy(self) -> bytes:

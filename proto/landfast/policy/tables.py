@@ -5,23 +5,22 @@ not on the host or the time: an expired rule is compiled like any other, and the
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from msgspec import Struct
 
-from landfast.policy.digest import ARRAYS, KEYED, Entry, digest_of
+from landfast.policy.digest import ARRAYS, KEYED, digest_of
+from landfast.policy.entries import Entries, Entry
 from landfast.policy.errors import InvalidError, refuse
 from landfast.policy.glob import Automaton, compile_globs
 from landfast.policy.grants import Grants
 from landfast.policy.layout import INDEX, INSTANT, MASK, POLICY, UNIX_NAME
 from landfast.policy.model import ForbiddenCalls, IoUring, Loopback, Mode, Policy, Rule, SelectorKind, UnixPeer
 from landfast.policy.numbering import NumberedRule, numbered
-from landfast.policy.tries import Tries
-
-Entries = tuple[Entry, ...]
 
 
-class Tables(Struct, frozen=True):
-    """What one policy slot holds, each map's entries sorted by key.
+class Tables(Struct, frozen=True, dict=True):
+    """What one policy slot holds.
 
     `dests` and `ports` are tries, `unix_peers` is a hash. The others are arrays with a u32 index within the slot as
     key, of which only entries that are not zero are listed. `instants` have boot_ns 0 and `policy` has generation 0:
@@ -43,6 +42,7 @@ class Tables(Struct, frozen=True):
         """Entries by the name of their map: everything but the two fixed values."""
         return {name: getattr(self, name) for name in KEYED + ARRAYS}
 
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 that a dump of the kernel maps must have once this is loaded."""
         return digest_of(self.maps, self.policy, self.glob)
@@ -60,6 +60,8 @@ def compile_policy(policy: Policy, canonical_digest: bytes) -> Tables:
 
 
 def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
+    from landfast.policy.tries import Tries  # with numpy
+
     everything = tuple(numbered(policy))
     rules = {each.number: (each, each.rule) for each in everything if isinstance(each.rule, Rule)}
     grants = Grants(everything)
@@ -67,9 +69,9 @@ def _compile(policy: Policy, canonical_digest: bytes) -> Tables:
     tries.fill()
     automaton = selectors_of(policy)
     return Tables(
-        dests=tuple(sorted(tries.dests)),
-        ports=tuple(sorted(tries.ports)),
-        unix_peers=tuple(sorted(_unix_peers(everything, grants))),
+        dests=Entries.joined(tries.dests),
+        ports=Entries.of(tries.ports),
+        unix_peers=Entries.of(_unix_peers(everything, grants)),
         timed_sets=_indexed(grants.timed_sets()),
         instants=_indexed((at, INSTANT.pack(instant, 0)) for at, instant in enumerate(grants.instants)),
         glob_rows=_indexed(automaton.pack_rows()),
@@ -88,7 +90,7 @@ def _unix_peers(rules: Iterable[NumberedRule], grants: Grants) -> Iterable[Entry
 
 
 def _indexed(values: Iterable[tuple[int, bytes]]) -> Entries:
-    return tuple(sorted((INDEX.pack(index), value) for index, value in values if any(value)))
+    return Entries.of((INDEX.pack(index), value) for index, value in values if any(value))
 
 
 def selectors_of(policy: Policy) -> Automaton:

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from landfast.policy.addresses import ALL_IPV4, BITS, Prefix, parse_prefix
+from landfast.policy.entries import Entries, Entry
 from landfast.policy.errors import InvalidError
 from landfast.policy.flatten import Block, RuleSet, Unions, flatten
 from landfast.policy.grants import Grants
 from landfast.policy.layout import DEST, DEST_KEY, PORT_KEY
-from landfast.policy.model import Policy, Rule
+from landfast.policy.model import GROUP, Policy, Rule
 from landfast.policy.numbering import NumberedRule, RuleKind
+from landfast.policy.placed import Placed
 from landfast.policy.ports import PORT_BITS, blocks
+from landfast.policy.prefixes import Prefixes, parse_prefixes
 from landfast.verdict import Space
 
 MAX_ENTRIES = 1 << 20  # of one trie; more would take a host seconds to load and hundreds of MiB to hold
@@ -25,32 +28,37 @@ class Tries:
     policy: Policy
     rules: dict[int, tuple[NumberedRule, Rule]]
     grants: Grants
-    dests: list[tuple[bytes, bytes]] = field(default_factory=list)
-    ports: list[tuple[bytes, bytes]] = field(default_factory=list)
+    dests: list[Entries] = field(default_factory=list)
+    ports: list[Entry] = field(default_factory=list)
     _unions: Unions = field(default_factory=Unions)
     _values: dict[RuleSet, bytes] = field(default_factory=dict)
     _tables: dict[RuleSet, int] = field(default_factory=lambda: {(): 0})
 
     def fill(self) -> None:
         for space in Space:
-            own = _own_rules(self._destinations(space))
-            barrier = _barrier(own)
-            for block, rules in flatten(own, BITS, self._unions, barrier):
-                self.dests.append((_dest_key(space, block), self._dest(rules)))
-                _limit("destinations", self.dests)
+            placed = Placed(self._sources(space))
+            alone = placed.alone()
+            self.dests.append(placed.entries(alone, space, self._dest))
+            self.dests.append(Entries.of(self._nested(space, _own_rules(placed.blocks(~alone)))))
+        _limit("destinations", sum(map(len, self.dests)))
 
-    def _destinations(self, space: Space) -> Iterator[tuple[Block, int]]:
-        groups: dict[str, tuple[Prefix, ...]] = {}
+    def _sources(self, space: Space) -> list[tuple[Prefixes, RuleSet]]:
+        """What each prefix or group that rules name stands for, with the numbers of those rules."""
+        named: dict[str, list[int]] = {}
         for number, (each, rule) in self.rules.items():
             if _SPACES[each.kind] == space:
-                yield from ((prefix, number) for prefix in self._prefixes(rule, groups))
+                named.setdefault(rule.remote, []).append(number)
+        return [(self._prefixes(remote), tuple(numbers)) for remote, numbers in named.items()]
 
-    def _prefixes(self, rule: Rule, groups: dict[str, tuple[Prefix, ...]]) -> tuple[Prefix, ...]:
-        if not (name := rule.group):
-            return (parse_prefix(rule.remote),)
-        if name not in groups:
-            groups[name] = tuple(map(parse_prefix, self.policy.groups[name]))
-        return groups[name]
+    def _prefixes(self, remote: str) -> Prefixes:
+        if remote.startswith(GROUP):
+            return parse_prefixes(self.policy.groups[remote.removeprefix(GROUP)])
+        return Prefixes.of([parse_prefix(remote)])
+
+    def _nested(self, space: Space, own: dict[Block, RuleSet]) -> Iterator[Entry]:
+        barrier = _barrier(own)
+        for block, rules in flatten(own, BITS, self._unions, barrier):
+            yield _dest_key(space, block), self._dest(rules)
 
     def _dest(self, rules: RuleSet) -> bytes:
         if rules not in self._values:
@@ -69,7 +77,7 @@ class Tries:
         own = _own_rules((block, number) for number in rules for block in _port_blocks(self.rules[number][1]))
         for (first, length), granted in flatten(own, 8 + PORT_BITS, self._unions):
             self.ports.append((_port_key(table, first, length), self.grants.pack(granted)))
-            _limit("port blocks", self.ports)
+            _limit("port blocks", len(self.ports))
 
 
 def _own_rules(placed: Iterable[tuple[Block, int]]) -> dict[Block, RuleSet]:
@@ -109,8 +117,8 @@ def _port_key(table: int, first: int, length: int) -> bytes:
     return PORT_KEY.pack(_PORT_KEY_BITS + length - 8, table, first >> PORT_BITS, port)
 
 
-def _limit(what: str, entries: list[tuple[bytes, bytes]]) -> None:
-    if len(entries) > MAX_ENTRIES:
+def _limit(what: str, entries: int) -> None:
+    if entries > MAX_ENTRIES:
         raise InvalidError(
             f"the rules make more than {MAX_ENTRIES} {what}",
             "use wider prefixes, or ranges of ports that several destinations share",

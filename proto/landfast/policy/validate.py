@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from landfast.policy.errors import Finding, InvalidError
 from landfast.policy.model import MAX_CLASSES, DataClass, Policy, Rule, UnixPeer
 from landfast.policy.ports import Ports, merge, parse_ports
+from landfast.policy.prefixes import are_normal
 from landfast.policy.remotes import parse_member, parse_remote
 from landfast.policy.selectors import parse_selector
 from landfast.policy.texts import parse_name, parse_socket_path, parse_text, parse_ticket
@@ -50,7 +51,7 @@ def _groups(groups: _Groups) -> _Problems:
         yield from _unique(where, members)
         if not members:
             yield where, "it has no prefixes", "a group holds at least one"
-        for member in members:
+        for member in () if are_normal(members) else members:
             yield from _problem(where, _normal, member, parse_member)
 
 

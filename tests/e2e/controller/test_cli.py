@@ -196,7 +196,7 @@ async def _hosts(deployment: Deployment, name: str, state: PolicyState.State.Val
             policy = (await stream.read()).policy
             tables = compile_policy(canonical.decode(policy.canonical), policy.digest)
             answer = PolicyState(version=policy.version, state=state, digest=policy.digest, reason="map full")
-            answer.map_digest = tables.digest()
+            answer.map_digest = tables.digest
             await stream.write(SyncRequest(policy_state=answer))
 
 

@@ -75,7 +75,7 @@ async def test_a_connected_host_gets_a_new_version_at_once(deployment: Deploymen
 async def test_the_expected_digest_is_that_of_the_compiled_maps(deployment: Deployment) -> None:
     version = await propose(deployment, "10.1.0.0/24")
     policy = canonical.decode(version.policy.canonical)
-    assert version.map_digest == compile_policy(policy, canonical.digest(version.policy.canonical)).digest()
+    assert version.map_digest == compile_policy(policy, canonical.digest(version.policy.canonical)).digest
 
 
 async def test_a_host_that_has_the_newest_version_is_not_sent_it_again(deployment: Deployment) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from landfast.policy.addresses import Prefix
 from landfast.policy.digest import digest_of
+from landfast.policy.entries import Entries
 from landfast.policy.errors import PolicyError
 from landfast.policy.evaluate import Question, evaluate
 from landfast.policy.layout import DEST, DEST_KEY, GRANT, INDEX, INSTANT
@@ -124,11 +125,12 @@ def test_prefixes_of_every_length_at_their_edges(address: str, lengths: range) -
 
 def test_digest_ignores_what_is_the_hosts_own() -> None:
     tables = compile_policy(policy_of(), DIGEST)
-    maps = {name: list(reversed(entries)) for name, entries in tables.maps.items()}
-    maps["instants"] = [(key, value[:8] + b"\x07" * 8) for key, value in maps["instants"]]
-    maps["instants"].append((INDEX.pack(77), bytes(INSTANT.size)))
-    maps["timed_sets"].append((INDEX.pack(0), bytes(128)))
-    assert digest_of(maps, b"\x09" * 8 + tables.policy[8:], tables.glob) == tables.digest()
+    lists = {name: list(reversed([*entries])) for name, entries in tables.maps.items()}
+    lists["instants"] = [(key, value[:8] + b"\x07" * 8) for key, value in lists["instants"]]
+    lists["instants"].append((INDEX.pack(77), bytes(INSTANT.size)))
+    lists["timed_sets"].append((INDEX.pack(0), bytes(128)))
+    maps = {name: Entries.of(entries) for name, entries in lists.items()}
+    assert digest_of(maps, b"\x09" * 8 + tables.policy[8:], tables.glob) == tables.digest
 
 
 def _altered(value: bytes) -> bytes:
@@ -137,11 +139,12 @@ def _altered(value: bytes) -> bytes:
 
 def test_digest_sees_every_alteration() -> None:
     tables = compile_policy(policy_of(), DIGEST)
-    seen = {tables.digest()}
+    seen = {tables.digest}
     for name, entries in tables.maps.items():
         for index, (key, value) in enumerate(entries):
             for changed in ([(key, _altered(value))], []):
-                maps = tables.maps | {name: (*entries[:index], *changed, *entries[index + 1 :])}
+                others = [each for at, each in enumerate(entries) if at != index]
+                maps = tables.maps | {name: Entries.of([*others, *changed])}
                 seen.add(digest_of(maps, tables.policy, tables.glob))
     generation, rest = tables.policy[:8], tables.policy[8:]
     seen.add(digest_of(tables.maps, generation + _altered(rest), tables.glob))
