@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 
 from landfast.policy import canonical, source
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Draft
+from landfast.policy.source import Source
 from landfast.policy.succession import succeed
 from landfast.policy.tables import compile_policy
 from landfast.v1.policy_pb2 import PolicyVersion
@@ -17,17 +17,14 @@ from landfast_cli.output import time
 from landfast_cli.versions import author, decoded
 
 
-def read(path: Path) -> Draft:
-    """What a file says; its warnings go to standard error. Raises BadInputError with every finding."""
+def read(path: Path) -> Source:
+    """What a file says. Raises BadInputError with every finding."""
     try:
-        found = source.read(path.read_bytes(), str(path))
+        return source.read(path.read_bytes(), str(path))
     except OSError as error:
         raise CouldNotError(f"{path}: {error.strerror}; name the policy file") from None
     except PolicyError as error:
         raise BadInputError(f"{path} is refused:\n{error}") from None
-    for warning in found.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    return found.draft
 
 
 def check(draft: Draft) -> None:

@@ -26,17 +26,31 @@ def policy() -> None:
     epilog="""\b
 Examples:
   landfast policy validate policy.yaml
+  landfast policy validate policy.yaml --json
 """
 )
 @click.argument("file", type=File)
-def validate(file: Path) -> None:
-    """Check a policy file, without a controller. Each finding tells file, line and remedy."""
-    from landfast_cli import files
+@as_json_option
+def validate(file: Path, as_json: bool) -> None:
+    """Check a policy file, without a controller. Each finding tells file, line and remedy.
 
-    draft = files.read(file)
-    files.check(draft)
-    rules = sum(len(each.allow) + len(each.serve) + len(each.peers) + len(each.unix_peers) for each in draft.classes)
-    click.echo(f"{file} is valid: {len(draft.classes)} data classes, {rules} rules")
+    Warnings are about what is valid, and worth a second look: rules that are wide, needless, soon over, or about
+    special-purpose addresses.
+    """
+    from landfast_cli import files, output, remarks
+
+    source = files.read(file)
+    classes = source.draft.classes
+    found = remarks.of(source)
+    if not as_json:
+        remarks.warn(source, found)
+    files.check(source.draft)
+    rules = sum(len(each.allow) + len(each.serve) + len(each.peers) + len(each.unix_peers) for each in classes)
+    if as_json:
+        warnings = remarks.documents(source, found)
+        output.document({"data_classes": len(classes), "rules": rules, "warnings": warnings})
+    else:
+        click.echo(f"{file} is valid: {len(classes)} data classes, {rules} rules")
 
 
 @policy.command(
@@ -72,19 +86,26 @@ Examples:
 @click.argument("file", type=File)
 @as_json_option
 def diff(file: Path, as_json: bool) -> None:
-    """What `apply FILE` would change in the newest version, and whether that lets out more."""
+    """What `apply FILE` would change in the newest version, and whether that lets out more.
+
+    Warnings of `validate` that apply to the newest version already are left out.
+    """
     import msgspec
 
-    from landfast_cli import differences, files, output, versions
+    from landfast_cli import differences, files, output, remarks, versions
     from landfast_cli.session import session
 
-    draft = files.read(file)
+    source = files.read(file)
     with session() as current:
         before = versions.newest(current)
-    found, widened = differences.between(before, draft), differences.widened(before, draft)
+    found, widened = differences.between(before, source.draft), differences.widened(before, source.draft)
+    remarked = remarks.of(source, before)
     if as_json:
-        output.document(msgspec.to_builtins({"changes": found, "widens": widened}))
-    elif found:
+        warnings = remarks.documents(source, remarked)
+        output.document(msgspec.to_builtins({"changes": found, "widens": widened, "warnings": warnings}))
+        return
+    remarks.warn(source, remarked)
+    if found:
         click.echo("\n".join([*map(str, found), differences.told(widened)]))
     else:
         click.echo("no difference")
@@ -103,16 +124,17 @@ Examples:
 @as_json_option
 def apply(*, file: Path, reason: str, ticket: str, wait: bool, timeout: float, as_json: bool) -> None:
     """Make a file the next version of the policy. What is not in the file is taken away."""
-    from landfast_cli import changes, differences, files, versions
+    from landfast_cli import changes, differences, files, remarks, versions
     from landfast_cli.session import session
 
-    draft = files.read(file)
+    source = files.read(file)
+    remarks.warn(source, [])
     with session() as current:
         before = versions.newest(current)
-        if before and not differences.between(before, draft):
+        if before and not differences.between(before, source.draft):
             changes.nothing_to_do(before, as_json)
             return
-        accepted = versions.propose(current, draft, before, reason, ticket)
+        accepted = versions.propose(current, source.draft, before, reason, ticket)
         changes.conclude(current, accepted, (wait, timeout), as_json)
 
 

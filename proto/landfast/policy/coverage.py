@@ -21,7 +21,7 @@ FOREVER = LAST + 1
 NEVER = 0
 
 Range = tuple[int, int]  # first and last number, both included
-_PortGain = tuple[tuple[Ports, ...], int, int]  # as in Gain
+PortGain = tuple[tuple[Ports, ...], int, int]  # as in Gain
 _Label = TypeVar("_Label", bound=Hashable)
 _Value = TypeVar("_Value")
 _Address = TypeVar("_Address", IPv4Address, IPv6Address)
@@ -100,15 +100,21 @@ def sweep(placed: Iterable[tuple[Range, _Label]]) -> Iterator[tuple[Range, froze
 def areas(rules: Iterable[Rule], groups: Mapping[str, tuple[str, ...]]) -> set[Area]:
     """What `rules` cover. Rules about the same destination are one area: many may share a group of many prefixes."""
     by_remote: dict[str, Grants] = {}
-    shared = cache(lambda ports, until: frozenset([Grant(ports, until)]))  # by thousands of destinations
+    shared = cache(lambda grant: frozenset([grant]))  # by thousands of destinations
     for rule in rules:
-        grants = shared(rule.ports, FOREVER if rule.expires is None else rule.expires)
+        grants = shared(grant_of(rule))
         by_remote[rule.remote] = by_remote[rule.remote] | grants if rule.remote in by_remote else grants
-    return {
-        (addresses(parse_prefix(text)), grants)
-        for remote, grants in by_remote.items()
-        for text in (groups[remote.removeprefix(GROUP)] if remote.startswith(GROUP) else (remote,))
-    }
+    return {(each, grants) for remote, grants in by_remote.items() for each in places(remote, groups)}
+
+
+def grant_of(rule: Rule) -> Grant:
+    return Grant(rule.ports, FOREVER if rule.expires is None else rule.expires)
+
+
+def places(remote: str, groups: Mapping[str, tuple[str, ...]]) -> Iterator[Range]:
+    """The addresses that `remote`, a prefix or `group:NAME`, stands for."""
+    prefixes = groups[remote.removeprefix(GROUP)] if remote.startswith(GROUP) else (remote,)
+    return (addresses(parse_prefix(text)) for text in prefixes)
 
 
 def open_in_both(one: set[Area], other: set[Area]) -> set[Area]:
@@ -132,19 +138,25 @@ def gains(before: set[Area], after: set[Area]) -> Iterator[Gain]:
         return
     placed = [(each, (True, grants)) for each, grants in fresh]
     placed += [(each, (False, grants)) for each, grants in before]
-    of_ports = cache(_of_ports)
+    of_ports = cache(lambda active: port_gains(*_sides(active)))
     for (first, last), gained in _joined((each, of_ports(active)) for each, active in sweep(placed)):
         if not _MAPPED[0] <= first <= last <= _MAPPED[1]:
             yield from (Gain((first, last), *each) for each in gained)
 
 
-def _of_ports(active: frozenset[tuple[bool, Grants]]) -> tuple[_PortGain, ...]:
-    """What is gained where all of `active` is: True marks what is covered now, False what was before."""
+def _sides(active: Iterable[tuple[bool, Grants]]) -> tuple[Grants, Grants]:
+    """What is marked False, and what is marked True."""
+    sides: dict[bool, Grants] = {False: frozenset(), True: frozenset()}
+    for side, grants in active:
+        sides[side] |= grants
+    return sides[False], sides[True]
+
+
+def port_gains(before: Grants, after: Grants) -> tuple[PortGain, ...]:
+    """What `after` covers and `before` does not, or not for as long, where both are about the same address."""
+    sides = ((False, before), (True, after))
     placed = [
-        (numbers(ports), (is_new, grant.until))
-        for is_new, granted in active
-        for grant in granted
-        for ports in grant.ports
+        (numbers(ports), (side, grant.until)) for side, granted in sides for grant in granted for ports in grant.ports
     ]
     gained: dict[tuple[int, int], list[Ports]] = {}
     for each, (was, until) in _joined((each, _times(ends)) for each, ends in sweep(placed)):

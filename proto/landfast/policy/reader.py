@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from landfast.policy.errors import Finding, InvalidError
+from landfast.policy.errors import Finding, InvalidError, Severity
 from landfast.policy.fields import Fields
+from landfast.policy.lint import Remark
 from landfast.policy.model import (
     MAX_CLASSES,
     ClassDraft,
@@ -36,10 +37,20 @@ _CLASS = (*_SETTINGS, "select", "allow", "serve", "peers")
 
 
 class Source(Struct, frozen=True):
-    """What a policy file says, and what is suspicious about it."""
+    """What a policy file says, what is suspicious about it, and where the rules and prefixes of groups stand.
+
+    `places` has line and path by the path of the list and the text of what stands in it, as in `Remark`.
+    """
 
     draft: Draft
     warnings: tuple[Finding, ...]
+    file: str
+    places: dict[tuple[str, str], tuple[int, str]]
+
+    def finding(self, remark: Remark) -> Finding:
+        """A remark about `draft` as a finding of the file."""
+        line, where = self.places.get((remark.where, remark.item), (0, remark.where))
+        return Finding(self.file, line, where, f"{remark.item} {remark.problem}", remark.remedy, Severity.WARNING)
 
 
 def read(text: str | bytes, file: str = "policy.yaml", now: float | None = None) -> Source:
@@ -48,8 +59,9 @@ def read(text: str | bytes, file: str = "policy.yaml", now: float | None = None)
     Raises `PolicyError` with every error of the file, each with its line.
     """
     report = Report(file)
-    draft = _Reader(report, time() if now is None else now).policy(parse_tree(text, report))
-    return Source(arrange_draft(draft), report.warnings())
+    reader = _Reader(report, time() if now is None else now)
+    draft = reader.policy(parse_tree(text, report))
+    return Source(arrange_draft(draft), report.warnings(), file, reader.places)
 
 
 class _Reader:
@@ -57,6 +69,7 @@ class _Reader:
 
     def __init__(self, report: Report, now: float) -> None:
         self._report, self._fields, self._now = report, Fields(report), now
+        self.places: dict[tuple[str, str], tuple[int, str]] = {}
 
     def policy(self, tree: Node) -> Draft:
         top = self._fields.mapping(tree, (*_TOP, "groups"), _TOP)
@@ -87,6 +100,7 @@ class _Reader:
         for item, member in rules.members(items):
             if first.setdefault(member, item.line) != item.line:
                 self._report.warn(item, f"{member} stands in line {first[member]} already", "remove one of the two")
+            self.places.setdefault((node.where, member), (item.line, item.where))
         return tuple(first)
 
     def _class(self, key: Scalar, node: Node, rules: RuleReader) -> ClassDraft:
@@ -110,6 +124,8 @@ class _Reader:
     def _rules(self, node: Node | None, parse: Callable[[Node], _Rule | None]) -> list[_Rule]:
         found = ((item, parse(item)) for item in self._fields.items(node))
         rules = [(item, rule) for item, rule in found if rule]
+        if node:
+            self.places.update(((node.where, str(rule)), (item.line, item.where)) for item, rule in rules)
         return self._distinct(rules, lambda rule: rule.target, "write one rule with one reason and one expiry")
 
     def _selectors(self, node: Node | None) -> tuple[Selector, ...]:

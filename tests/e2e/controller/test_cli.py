@@ -105,6 +105,9 @@ def test_an_allowlist_from_the_first_file_to_a_rollback(fragile: Deployment, tmp
     found = person.json("policy", "diff", audited)
     assert [change["kind"] for change in found["changes"]] == ["setting-changed", "rule-removed"]
     assert found["widens"] == [{"data_class": "eea-user-data", "key": "mode", "item": "enforce -> audit"}]
+    assert found["warnings"] == []
+    wide = person.policy(_POLICY.replace("10.20.0.0/16", "10.0.0.0/8"))
+    assert [each["kind"] for each in person.json("policy", "diff", wide)["warnings"]] == ["wide", "special-purpose"]
     person.run("allow", "remove", *rule, "--reason", "over", "--wait")
     assert "no rule" in person.complains("allow", "remove", *rule, "--reason", "over", status=2)
     back = person.json("policy", "rollback", "2", "--reason", "not over")
@@ -127,6 +130,16 @@ def test_an_allowlist_from_the_first_file_to_a_rollback(fragile: Deployment, tmp
 def test_validate_needs_no_controller_and_names_file_line_and_remedy(deployment: Deployment, tmp_path: Path) -> None:
     person = Person(deployment, tmp_path)
     assert "1 data classes, 1 rules" in person.says("policy", "validate", person.policy())
+    doubled = person.policy(_POLICY + "      - {to: 10.20.1.0/24, ports: [tcp/443], reason: again}\n")
+    warned = person.run("policy", "validate", doubled).stderr
+    assert f"warning: {doubled}:6: data_classes.eea-user-data.allow[0]: 10.20.0.0/16 tcp/443,tcp/5432 lies in" in warned
+    found = person.json("policy", "validate", doubled)
+    assert (found["data_classes"], found["rules"]) == (1, 2)
+    assert [(each["kind"], each["line"]) for each in found["warnings"]] == [
+        ("special-purpose", 6),
+        ("special-purpose", 9),
+        ("shadowed", 9),
+    ]
     wrong = person.policy(_POLICY.replace("10.20.0.0/16", "10.20.0.1/16"))
     error = person.complains("policy", "validate", wrong, status=2)
     assert f"{wrong}:6: " in error
