@@ -181,6 +181,21 @@ def test_a_class_that_is_renamed_loses_its_selectors() -> None:
     assert {each.key for each in widenings(draft_of(), renamed)} == {"select"}
 
 
+def test_serve_adds_nothing_where_everything_may_be_sent() -> None:
+    def answering(serve: str, peers: str, loopback: str = "same-class") -> Draft:
+        allow = "[{to: 10.0.0.0/8, ports: [any], reason: r}]"
+        lists = f"loopback: {loopback}, allow: {allow}, peers: [{peers}], serve: [{serve}]"
+        return draft_of(f"version: 1\ndata_classes:\n  pii: {{{lists}}}\n")
+
+    serve, peer = "{from: 10.1.0.0/16, ports: [tcp/8443]", "{to: 10.1.0.0/16, ports: [any], reason: r"
+    serve, soon = serve + ", reason: r}", ", expires: 2027-06-30T00:00:00Z"
+    assert _told(answering("", "", "allow"), answering(serve, "", "allow")) == []
+    assert _told(answering("", peer + "}"), answering(serve, peer + "}")) == []
+    assert _told(answering("", ""), answering(serve, "")) == ["pii serve: 10.1.0.0/16 tcp/8443"]
+    later = ["pii serve: 10.1.0.0/16 tcp/8443, until 2027-06-30T00:00:00Z -> without end"]
+    assert _told(answering("", f"{peer}{soon}}}"), answering(serve, f"{peer}{soon}}}")) == later
+
+
 def test_unix_peers_last_longer() -> None:
     def until(expiry: str, loopback: str = "same-class") -> Draft:
         peer = f"{{unix: '@a', reason: test{expiry}}}"
