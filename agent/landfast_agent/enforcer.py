@@ -43,9 +43,9 @@ class Active:
     automaton: Automaton
 
 
-def _prepare(data: bytes) -> tuple[Active, Tables]:
+def _prepare(data: bytes, decoded: Policy | None = None) -> tuple[Active, Tables]:
     try:
-        policy = canonical.decode(data)
+        policy = decoded or canonical.decode(data)
         tables = compile_policy(policy, canonical.digest(data))
     except PolicyError as error:
         raise RejectedError(str(error)) from error
@@ -78,7 +78,8 @@ class Enforcer:
         found = self.store.newest()
         if found is None:
             return None
-        wanted, tables = _prepare(found[1])
+        policy, data = found
+        wanted, tables = _prepare(data, policy)
         self._compare(wanted)
         loaded = self._activate(wanted, tables)
         self.adopted({task.tgid for task in tasks.everything(self.maps)})  # whom the kernel has tagged meanwhile
@@ -134,7 +135,7 @@ class Enforcer:
         """Writes the active policy anew: after the clock was set, or the maps were altered."""
         if self.active is None:
             raise Refused("no policy is in force: there is nothing to write anew")
-        return self._activate(*_prepare(self.active.data))
+        return self._activate(*_prepare(self.active.data, self.active.policy))
 
     def verify(self) -> Loaded:
         """Reads everything back. Raises Refused when the kernel does not hold what was approved."""

@@ -1,6 +1,7 @@
 """Policies on disk: the exact bytes that were approved. The newest is what a host enforces after a reboot."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,8 +18,8 @@ class PolicyStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self.policy_of = lru_cache(maxsize=4)(self._policy_of)
-        self._rules_of = lru_cache(maxsize=2)(self._numbered)
+        self._rules_of = lru_cache(maxsize=2)(self._numbered)  # whole policies would be kept with their large groups
+        self._names_of = lru_cache(maxsize=_KEPT)(self._named)
 
     def _path(self, version: int) -> Path:
         return self._directory / f"{version}.json"
@@ -61,7 +62,8 @@ class PolicyStore:
         """Takes back a version that the kernel refused."""
         self._path(version).unlink(missing_ok=True)
 
-    def _policy_of(self, version: int) -> Policy | None:
+    def policy_of(self, version: int) -> Policy | None:
+        """What a version says; None when it is not kept, or damaged."""
         try:
             return canonical.decode(self.read(version))
         except (OSError, PolicyError):
@@ -71,12 +73,15 @@ class PolicyStore:
         policy = self.policy_of(version)
         return list(numbered(policy)) if policy else []
 
+    def _named(self, version: int) -> dict[int, str]:
+        policy = self.policy_of(version)
+        return {bit: name for name, bit in policy.bits().items()} if policy else {}
+
     def rule_text(self, version: int, number: int) -> str:
         """One line about a rule, for events: thousands of rules may be asked for in a row."""
         rules = self._rules_of(version)
         return line(rules[number - 1]) if 0 < number <= len(rules) else f"rule {number} of policy {version}"
 
-    def class_names(self, version: int) -> dict[int, str]:
+    def class_names(self, version: int) -> Mapping[int, str]:
         """Names of data classes by bit, as of a version; 0, which events without a decision have, is the newest."""
-        policy = self.policy_of(version or next(iter(self.versions()), 0))
-        return {bit: name for name, bit in policy.bits().items()} if policy else {}
+        return self._names_of(version or next(iter(self.versions()), 0))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def _why(task: Task) -> str:
     return "explicit"
 
 
-def _row(task: Task, names: dict[int, str], now_ns: int) -> Row | None:
+def _row(task: Task, names: Mapping[int, str], now_ns: int) -> Row | None:
     try:
         process = psutil.Process(task.tgid)
         user, name = process.username(), process.name()
