@@ -37,9 +37,11 @@ class Tries:
     def fill(self) -> None:
         for space in Space:
             placed = Placed(self._sources(space))
-            alone = placed.alone()
-            self.dests.append(placed.entries(alone, space, self._dest))
-            self.dests.append(Entries.of(self._nested(space, _own_rules(placed.blocks(~alone)))))
+            wide = placed.wide()
+            own = _own_rules(placed.blocks(wide))
+            around = tuple(flatten(own, BITS, self._unions, _barrier(own)))
+            self.dests.append(Entries.of((_dest_key(space, block), self._dest(rules)) for block, rules in around))
+            self.dests.append(placed.entries(~wide, space, around, self._inner))
         _limit("destinations", sum(map(len, self.dests)))
 
     def _sources(self, space: Space) -> list[tuple[Prefixes, RuleSet]]:
@@ -55,10 +57,8 @@ class Tries:
             return parse_prefixes(self.policy.groups[remote.removeprefix(GROUP)])
         return Prefixes.of([parse_prefix(remote)])
 
-    def _nested(self, space: Space, own: dict[Block, RuleSet]) -> Iterator[Entry]:
-        barrier = _barrier(own)
-        for block, rules in flatten(own, BITS, self._unions, barrier):
-            yield _dest_key(space, block), self._dest(rules)
+    def _inner(self, around: RuleSet, own: RuleSet) -> bytes:
+        return self._dest(self._unions.of(around, own))
 
     def _dest(self, rules: RuleSet) -> bytes:
         if rules not in self._values:
