@@ -23,10 +23,13 @@ class KernelSlot:
         return self._element("policies", self._slot, POLICY.size)
 
     def dest(self, key: bytes) -> bytes | None:
-        return self._trie("dests", key, DEST.size)
+        return self._inner("dests", key, DEST.size)
 
     def port(self, key: bytes) -> bytes | None:
-        return self._trie("ports", key, GRANT.size)
+        return self._inner("ports", key, GRANT.size)
+
+    def unix_peer(self, key: bytes) -> bytes | None:
+        return self._inner("unix_peers", key, GRANT.size)
 
     def timed_set(self, index: int) -> bytes:
         return self._element("timed_sets", self._at("timed_sets", index), TIMED_SET.size)
@@ -40,7 +43,7 @@ class KernelSlot:
     def _element(self, name: str, index: int, size: int) -> bytes:
         return libbpf.map_lookup(self._maps.fd(name), INDEX.pack(index), size) or bytes(size)
 
-    def _trie(self, name: str, key: bytes, size: int) -> bytes | None:
+    def _inner(self, name: str, key: bytes, size: int) -> bytes | None:
         identity = libbpf.map_lookup(self._maps.fd(name), INDEX.pack(self._slot), 4)
         if identity is None:
             return None

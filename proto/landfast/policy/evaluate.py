@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from landfast.policy.addresses import Prefix, address_number, parse_prefix
-from landfast.policy.model import DataClass, Loopback, Mode, Policy, Rule
+from landfast.policy.model import DataClass, Loopback, Mode, Policy, Rule, UnixPeer
 from landfast.policy.numbering import RuleKind, numbered
 from landfast.verdict import Reason, Verdict
 
 
 class Question(Struct, frozen=True):
-    """May a process or socket with `tags` send to `remote`?
+    """May a process or socket with `tags` send to `remote`, or talk over the unix socket `unix`?
 
-    `remote` is an address in text or bytes. `serving`: it answers a connection that its listener accepted, or a UDP
-    peer that it heard from. `local`: `remote` is an address of this host. `peer_tags`: tags of the local socket that
-    would receive, None when nobody listens. `now` is in seconds since 1970.
+    `remote` is an address in text or bytes, empty for a unix socket, whose name is written as in policy. `serving`: it
+    answers a connection that its listener accepted, or a UDP peer that it heard from. `local`: `remote` is an address
+    of this host, or there is a unix socket. `peer_tags`: tags of the local socket that would receive, None when nobody
+    listens. `now` is in seconds since 1970.
     """
 
     tags: int
@@ -27,6 +28,7 @@ class Question(Struct, frozen=True):
     local: bool = False
     peer_tags: int | None = None
     now: float = 0.0
+    unix: str = ""
 
 
 class Decision(Struct, frozen=True):
@@ -82,8 +84,22 @@ def _same_class(owner: DataClass, question: Question) -> bool:
     return question.tags & ~question.peer_tags == 0
 
 
-def _covering(policy: Policy, question: Question, owner: DataClass) -> Iterator[tuple[_Way, Rule]]:
-    """Rules of the class that cover the question, expired or not: by the remote port first, then by the local one."""
+def _covering(policy: Policy, question: Question, owner: DataClass) -> Iterator[tuple[_Way, Rule | UnixPeer]]:
+    """Rules of the class that cover the question, expired or not."""
+    if question.unix:
+        yield from _naming(policy, question.unix, owner)
+    else:
+        yield from _covering_address(policy, question, owner)
+
+
+def _naming(policy: Policy, name: str, owner: DataClass) -> Iterator[tuple[_Way, UnixPeer]]:
+    for each in numbered(policy):
+        if each.owner is owner and isinstance(each.rule, UnixPeer) and each.rule.path == name:
+            yield _Way(Reason.PEER, each.number), each.rule
+
+
+def _covering_address(policy: Policy, question: Question, owner: DataClass) -> Iterator[tuple[_Way, Rule]]:
+    """By the remote port first, then by the local one."""
     outward, reason = (RuleKind.PEERS, Reason.PEER) if question.local else (RuleKind.ALLOW, Reason.RULE)
     for number, rule in _network_rules(policy, owner, outward):
         if _matches(policy, question, rule, question.remote_port):
@@ -110,7 +126,7 @@ def _prefixes(policy: Policy, rule: Rule) -> list[Prefix]:
     return [parse_prefix(text) for text in texts]
 
 
-def _expired(rule: Rule, question: Question) -> bool:
+def _expired(rule: Rule | UnixPeer, question: Question) -> bool:
     return rule.expires is not None and rule.expires <= question.now
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 from landfast.policy.addresses import BITS, address_number
 from landfast.policy.evaluate import Decision, Question
-from landfast.policy.layout import CLASSES, DEST, DEST_KEY, GRANT, INDEX, INSTANT, POLICY, PORT_KEY, TIMED_SET
+from landfast.policy.layout import CLASSES, DEST, DEST_KEY, GRANT, INDEX, INSTANT, POLICY, PORT_KEY, TIMED_SET, UNIX_NAME
+from landfast.policy.model import unix_name
 from landfast.policy.tables import Tables
 from landfast.verdict import Reason, Space, Verdict
 
@@ -22,6 +23,9 @@ class Slot(Protocol):
 
     def port(self, key: bytes) -> bytes | None:
         """Longest-prefix lookup of a full lf_port_key."""
+
+    def unix_peer(self, key: bytes) -> bytes | None:
+        """What is granted to a struct lf_unix_name."""
 
     def timed_set(self, index: int) -> bytes: ...
 
@@ -43,6 +47,9 @@ class TableSlot:
 
     def port(self, key: bytes) -> bytes | None:
         return _longest(self._maps["ports"], key)
+
+    def unix_peer(self, key: bytes) -> bytes | None:
+        return self._maps["unix_peers"].get(key)
 
     def timed_set(self, index: int) -> bytes:
         return self._maps["timed_sets"].get(INDEX.pack(index), bytes(TIMED_SET.size))
@@ -92,6 +99,10 @@ class _Sum:
             key = PORT_KEY.pack(64, table, self._question.protocol, port.to_bytes(2))
             self._add_grant(self._slot.port(key) or bytes(GRANT.size), reason)
 
+    def add_unix_peer(self) -> None:
+        name = unix_name(self._question.unix)
+        self._add_grant(self._slot.unix_peer(UNIX_NAME.pack(len(name), name)) or bytes(GRANT.size), Reason.PEER)
+
     def _add_grant(self, packed: bytes, reason: Reason) -> None:
         classes, timed, timed_set, rule = GRANT.unpack(packed)
         self.add(classes, rule, reason)
@@ -138,6 +149,9 @@ def decide(slot: Slot, question: Question) -> Decision:
 def _add_all(fixed: _Fixed, total: _Sum, question: Question) -> None:
     if question.local:
         total.add(fixed.loop_allow, 0, Reason.LOOPBACK)
+    if question.unix:
+        total.add_unix_peer()
+    elif question.local:
         total.add_space(Space.PEER, question.remote_port, Reason.PEER)
     else:
         total.add_space(Space.ALLOW, question.remote_port, Reason.RULE)

@@ -47,6 +47,11 @@ class SelectorKind(StrEnum):
     CGROUP = "cgroup"
 
 
+def unix_name(path: str) -> bytes:
+    """What policy writes as `path`, as the kernel knows it: sun_path of unix(7) without its final NUL."""
+    return b"\0" + path[1:].encode() if path.startswith("@") else path.encode()
+
+
 class Selector(Struct, frozen=True, order=True, forbid_unknown_fields=True):
     """What gives a process its tags: a glob over unit names or over cgroup paths."""
 
@@ -101,8 +106,8 @@ class UnixPeer(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
     @property
     def name(self) -> bytes:
-        """As the kernel knows it: sun_path of unix(7) without its final NUL."""
-        return b"\0" + self.path[1:].encode() if self.path.startswith("@") else self.path.encode()
+        """As the kernel knows it."""
+        return unix_name(self.path)
 
     def __str__(self) -> str:
         return f"unix:{self.path}"

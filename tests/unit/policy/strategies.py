@@ -27,6 +27,7 @@ ADDRESSES += [0, 1, 0x20010DB8 << 96, (0x20010DB8 << 96) | 1, (0x20010DB8 << 96)
 NAMES = ["eea-user-data", "pii", "audit-log"]
 GROUPS = ["hamar", "dublin"]
 TIMES = [100, 200, 300]
+UNIX_PEERS = ["/run/a", "/run/systemd/notify", "@a"]
 NOWS = [0, 99, 100, 150, 200, 299, 300, 1000]
 PORTS = [1, 2, 22, 443, 1023, 1024, 8000, 8100, 65534, 65535]
 
@@ -63,7 +64,7 @@ rules = st.builds(
     expires=expiries,
 )
 unix_peers = st.builds(
-    UnixPeer, path=st.sampled_from(["/run/a", "/run/systemd/notify"]), reason=texts, ticket=tickets, expires=expiries
+    UnixPeer, path=st.sampled_from(UNIX_PEERS), reason=texts, ticket=tickets, expires=expiries
 )
 selectors = st.builds(Selector, kind=st.just(SelectorKind.UNIT), pattern=st.sampled_from(["a.service", "b-*.service"]))
 selectors |= st.builds(Selector, kind=st.just(SelectorKind.CGROUP), pattern=st.sampled_from(["/lf", "/lf.slice/[ab]*"]))
@@ -114,15 +115,17 @@ def questions(draw: st.DrawFn, policy: Policy) -> Question:
     """Mostly about classes that exist and addresses near those of the rules."""
     known = [each.bit for each in policy.classes] + list(policy.retired.values())
     local = draw(st.booleans())
+    unix = draw(st.just("") | st.sampled_from(UNIX_PEERS + ["@nobody"])) if local else ""
     address = draw(st.sampled_from(ADDRESSES)) ^ draw(st.just(0) | st.integers(0, 31).map(lambda bit: 1 << bit))
     return Question(
         tags=sum(1 << bit for bit in draw(st.sets(st.sampled_from(known), max_size=3))),
-        remote=address.to_bytes(16),
+        remote="" if unix else address.to_bytes(16),
         protocol=draw(st.sampled_from([1, 6, 17, 136])),
         remote_port=draw(st.sampled_from([0, 3, 444, *PORTS])),
         local_port=draw(st.sampled_from([0, *PORTS])),
-        serving=draw(st.booleans()),
+        serving=not unix and draw(st.booleans()),
         local=local,
         peer_tags=draw(st.none() | st.sets(st.sampled_from(known)).map(lambda bits: sum(1 << bit for bit in bits))),
         now=draw(st.sampled_from(NOWS)),
+        unix=unix,
     )
