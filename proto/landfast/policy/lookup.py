@@ -7,7 +7,18 @@ from typing import NamedTuple, Protocol
 
 from landfast.policy.addresses import BITS, address_number
 from landfast.policy.evaluate import Decision, Question
-from landfast.policy.layout import CLASSES, DEST, DEST_KEY, GRANT, INDEX, INSTANT, POLICY, PORT_KEY, TIMED_SET, UNIX_NAME
+from landfast.policy.layout import (
+    CLASSES,
+    DEST,
+    DEST_KEY,
+    GRANT,
+    INDEX,
+    INSTANT,
+    POLICY,
+    PORT_KEY,
+    TIMED_SET,
+    UNIX_NAME,
+)
 from landfast.policy.model import unix_name
 from landfast.policy.tables import Tables
 from landfast.verdict import Reason, Space, Verdict
