@@ -7,10 +7,10 @@ import msgspec
 
 from landfast.policy import canonical, source
 from landfast.policy.errors import PolicyError
-from landfast.policy.model import Draft
+from landfast.policy.model import Draft, Policy
 from landfast.policy.source import Source
 from landfast.policy.succession import succeed
-from landfast.policy.tables import compile_policy
+from landfast.policy.tables import Tables, compile_policy
 from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_cli.errors import BadInputError, CouldNotError
 from landfast_cli.output import time
@@ -27,11 +27,11 @@ def read(path: Path) -> Source:
         raise BadInputError(f"{path} is refused:\n{error}") from None
 
 
-def check(draft: Draft) -> None:
-    """Raises BadInputError when a policy cannot be loaded into a kernel: a limit is exceeded."""
+def compiled(draft: Draft) -> tuple[Policy, Tables]:
+    """A policy of its own, as a kernel would hold it. Raises BadInputError when a limit is exceeded."""
     try:
         policy = succeed(draft, None)
-        compile_policy(policy, canonical.digest(canonical.encode(policy)))
+        return policy, compile_policy(policy, canonical.digest(canonical.encode(policy)))
     except PolicyError as error:
         raise BadInputError(f"the policy is refused:\n{error}") from None
 
@@ -46,3 +46,14 @@ def text(version: PolicyVersion) -> str:
 def plain(version: PolicyVersion) -> Any:
     """The canonical form as JSON values."""
     return msgspec.json.decode(version.policy.canonical)
+
+
+def write_new(path: Path, content: str) -> None:
+    """Writes a file that must not exist yet."""
+    try:
+        with path.open("x") as file:
+            file.write(content)
+    except FileExistsError:
+        raise BadInputError(f"{path} exists; nothing is overwritten, choose another file") from None
+    except OSError as error:
+        raise CouldNotError(f"{path}: {error.strerror}; choose another file") from None

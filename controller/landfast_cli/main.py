@@ -12,6 +12,7 @@ from landfast_cli.commands.fleet import fleet
 from landfast_cli.commands.identity import identity
 from landfast_cli.commands.login import login
 from landfast_cli.commands.policy import policy
+from landfast_cli.commands.simulate import simulate
 from landfast_cli.errors import CliError
 
 
@@ -46,7 +47,7 @@ def commands(config: Path) -> None:
     """
 
 
-for command in (login, allow, policy, fleet, identity, events):
+for command in (login, allow, policy, simulate, fleet, identity, events):
     commands.add_command(command)
 
 

@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from landfast.batch import BatchView
 from landfast.event import Event, printable
 from landfast.policy.numbering import RuleKind
+from landfast.policy.times import LAST, format_time
 from landfast.v1.batch_pb2 import Process
 from landfast.verdict import Protocol, Reason, Stage, Verdict
 
@@ -166,6 +167,11 @@ def _kind(item: Event) -> RuleKind:
     if item.serving:
         return RuleKind.SERVE
     return RuleKind.PEERS if item.local or item.stage == Stage.UNIX else RuleKind.ALLOW
+
+
+def utc(unix_ns: int) -> str:
+    """A time of a sighting, RFC 3339 in UTC to the second; what the calendar cannot hold as its last one."""
+    return format_time(max(0, min(unix_ns // 1_000_000_000, LAST)))
 
 
 @dataclass(slots=True)

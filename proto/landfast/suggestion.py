@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from landfast.flows import MOST, Flow, Fold, Sighting, Summary
+from landfast.flows import MOST, Flow, Fold, Sighting, Summary, utc
 from landfast.policy.addresses import BITS, Prefix, address_number
 from landfast.policy.errors import InvalidError
 from landfast.policy.model import (
@@ -28,7 +28,6 @@ from landfast.policy.numbering import RuleKind
 from landfast.policy.order import arrange_draft
 from landfast.policy.ports import ICMP, Ports
 from landfast.policy.texts import MAX_TEXT, parse_socket_path
-from landfast.policy.times import LAST, format_time
 from landfast.verdict import Protocol, Reason, Verdict
 
 _PEER_WARNING = (
@@ -36,7 +35,6 @@ _PEER_WARNING = (
     "Tag it instead if it may hold the data.",
 )
 _NAMED = 3  # processes and hosts that are told by name
-_NANOSECONDS = 1_000_000_000
 
 Remarks = dict[tuple[RuleKind, Rule | UnixPeer], tuple[str, ...]]
 _Address = IPv4Address | IPv6Address
@@ -191,7 +189,7 @@ def _reason(seen: list[_Seen]) -> str:
     """Holds the place of the reason that a person gives."""
     last = max(summary.last_ns for _, summary in seen)
     count = sum(summary.count for _, summary in seen)
-    text = f"seen {_times(count)} by {_commands(seen)} on {_hosts(seen)}, last {_time(last)}"
+    text = f"seen {_times(count)} by {_commands(seen)} on {_hosts(seen)}, last {utc(last)}"
     return text[:MAX_TEXT].strip()
 
 
@@ -202,7 +200,7 @@ def _remarks(kind: RuleKind, seen: list[_Seen]) -> tuple[str, ...]:
     first = min(summary.first_ns for _, summary in seen)
     what = ", ".join(f"{count} {verdict.name}" for verdict, count in verdicts.most_common())
     by = _some({" of ".join(filter(None, (flow.executable or flow.comm, flow.unit))) or "?" for flow, _ in seen})
-    return (f"{what}; since {_time(first)}; by {by}", *(_PEER_WARNING if kind == RuleKind.PEERS else ()))
+    return (f"{what}; since {utc(first)}; by {by}", *(_PEER_WARNING if kind == RuleKind.PEERS else ()))
 
 
 def _times(count: int) -> str:
@@ -221,7 +219,3 @@ def _some(names: set[str]) -> str:
     """The first of them, and how many more there are."""
     first = sorted(names)[:_NAMED]
     return ", ".join(first) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-
-
-def _time(unix_ns: int) -> str:
-    return format_time(max(0, min(unix_ns // _NANOSECONDS, LAST)))

@@ -41,3 +41,14 @@ def out(command: F) -> F:
 def lifetime(default: str) -> Callable[[F], F]:
     """`--lifetime`: how long a certificate is good for."""
     return click.option("--lifetime", metavar="DURATION", help=f"E.g. 90m, 4h, 30d. [default: {default}]")
+
+
+def since(command: F) -> F:
+    """`--since`: how much of the log is read."""
+    return click.option(
+        "--since",
+        default="7d",
+        show_default=True,
+        metavar="WHERE",
+        help="How long ago (12h), time (RFC 3339), or log index.",
+    )(command)

@@ -8,6 +8,7 @@ from landfast_cli.commands.options import File
 from landfast_cli.commands.options import as_json as as_json_option
 from landfast_cli.commands.options import reason as reason_option
 from landfast_cli.commands.options import wait as wait_option
+from landfast_cli.commands.suggest import suggest
 
 
 @click.group(
@@ -16,6 +17,7 @@ Examples:
   landfast policy show > policy.yaml
   landfast policy diff policy.yaml
   landfast policy apply policy.yaml --reason "second hall" --wait
+  landfast policy suggest eea-user-data --out draft.yaml
 """
 )
 def policy() -> None:
@@ -44,7 +46,7 @@ def validate(file: Path, as_json: bool) -> None:
     found = remarks.of(source)
     if not as_json:
         remarks.warn(source, found)
-    files.check(source.draft)
+    files.compiled(source.draft)
     rules = sum(len(each.allow) + len(each.serve) + len(each.peers) + len(each.unix_peers) for each in classes)
     if as_json:
         warnings = remarks.documents(source, found)
@@ -180,3 +182,6 @@ def rollback(*, version: int, reason: str, ticket: str, wait: bool, timeout: flo
         old = versions.decoded(versions.fetch(current, version))
         made = versions.change(current, lambda _: without_expired(old.draft()), reason, ticket)
         changes.conclude(current, made, (wait, timeout), as_json)
+
+
+policy.add_command(suggest)

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,56 +18,7 @@ from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast_controller.authority import Authority
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import CLI, Deployment
-
-_POLICY = """\
-version: 1
-data_classes:
-  eea-user-data:
-    mode: enforce
-    allow:
-      - to: 10.20.0.0/16
-        ports: [tcp/443, tcp/5432]
-        reason: replication to the second Dublin hall
-"""
-
-
-@dataclass
-class Person:
-    """Somebody with a configuration of their own."""
-
-    deployment: Deployment
-    home: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return os.environ | {"LANDFAST_CONFIG": str(self.home / "config.toml"), "COLUMNS": "200"}
-
-    def run(self, *words: str | Path, status: int = 0) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            [*CLI, *words], check=False, capture_output=True, text=True, timeout=60, env=self.environment
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    def says(self, *words: str | Path) -> str:
-        return self.run(*words).stdout
-
-    def json(self, *words: str | Path) -> Any:
-        return json.loads(self.says(*words, "--json"))
-
-    def complains(self, *words: str | Path, status: int) -> str:
-        error = self.run(*words, status=status).stderr
-        assert error.startswith("landfast: ")
-        return error
-
-    def login(self, identity: Path, status: int = 0) -> "subprocess.CompletedProcess[str]":
-        return self.run("login", "--controller", self.deployment.address, "--identity", identity, status=status)
-
-    def policy(self, text: str = _POLICY) -> Path:
-        file = self.home / "policy.yaml"
-        file.write_text(text)
-        return file
+from tests.e2e.controller.person import POLICY, Person
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +49,13 @@ def test_an_allowlist_from_the_first_file_to_a_rollback(fragile: Deployment, tmp
     difference = person.says("policy", "diff", person.policy()).splitlines()
     assert difference[0].startswith("rule removed: eea-user-data allow 192.0.2.0/25")
     assert difference[1:] == ["widens nothing"]
-    audited = person.policy(_POLICY.replace("mode: enforce", "mode: audit"))
+    audited = person.policy(POLICY.replace("mode: enforce", "mode: audit"))
     assert person.says("policy", "diff", audited).endswith("widens in 1 way:\n  eea-user-data mode: enforce -> audit\n")
     found = person.json("policy", "diff", audited)
     assert [change["kind"] for change in found["changes"]] == ["setting-changed", "rule-removed"]
     assert found["widens"] == [{"data_class": "eea-user-data", "key": "mode", "item": "enforce -> audit"}]
     assert found["warnings"] == []
-    wide = person.policy(_POLICY.replace("10.20.0.0/16", "10.0.0.0/8"))
+    wide = person.policy(POLICY.replace("10.20.0.0/16", "10.0.0.0/8"))
     assert [each["kind"] for each in person.json("policy", "diff", wide)["warnings"]] == ["wide", "special-purpose"]
     person.run("allow", "remove", *rule, "--reason", "over", "--wait")
     assert "no rule" in person.complains("allow", "remove", *rule, "--reason", "over", status=2)
@@ -130,7 +79,7 @@ def test_an_allowlist_from_the_first_file_to_a_rollback(fragile: Deployment, tmp
 def test_validate_needs_no_controller_and_names_file_line_and_remedy(deployment: Deployment, tmp_path: Path) -> None:
     person = Person(deployment, tmp_path)
     assert "1 data classes, 1 rules" in person.says("policy", "validate", person.policy())
-    doubled = person.policy(_POLICY + "      - {to: 10.20.1.0/24, ports: [tcp/443], reason: again}\n")
+    doubled = person.policy(POLICY + "      - {to: 10.20.1.0/24, ports: [tcp/443], reason: again}\n")
     warned = person.run("policy", "validate", doubled).stderr
     assert f"warning: {doubled}:6: data_classes.eea-user-data.allow[0]: 10.20.0.0/16 tcp/443,tcp/5432 lies in" in warned
     found = person.json("policy", "validate", doubled)
@@ -140,7 +89,7 @@ def test_validate_needs_no_controller_and_names_file_line_and_remedy(deployment:
         ("special-purpose", 9),
         ("shadowed", 9),
     ]
-    wrong = person.policy(_POLICY.replace("10.20.0.0/16", "10.20.0.1/16"))
+    wrong = person.policy(POLICY.replace("10.20.0.0/16", "10.20.0.1/16"))
     error = person.complains("policy", "validate", wrong, status=2)
     assert f"{wrong}:6: " in error
     assert "10.20.0.0/16" in error

@@ -63,9 +63,7 @@ rules = st.builds(
     ticket=tickets,
     expires=expiries,
 )
-unix_peers = st.builds(
-    UnixPeer, path=st.sampled_from(UNIX_PEERS), reason=texts, ticket=tickets, expires=expiries
-)
+unix_peers = st.builds(UnixPeer, path=st.sampled_from(UNIX_PEERS), reason=texts, ticket=tickets, expires=expiries)
 selectors = st.builds(Selector, kind=st.just(SelectorKind.UNIT), pattern=st.sampled_from(["a.service", "b-*.service"]))
 selectors |= st.builds(Selector, kind=st.just(SelectorKind.CGROUP), pattern=st.sampled_from(["/lf", "/lf.slice/[ab]*"]))
 
@@ -115,7 +113,7 @@ def questions(draw: st.DrawFn, policy: Policy) -> Question:
     """Mostly about classes that exist and addresses near those of the rules."""
     known = [each.bit for each in policy.classes] + list(policy.retired.values())
     local = draw(st.booleans())
-    unix = draw(st.just("") | st.sampled_from(UNIX_PEERS + ["@nobody"])) if local else ""
+    unix = draw(st.just("") | st.sampled_from([*UNIX_PEERS, "@nobody"])) if local else ""
     address = draw(st.sampled_from(ADDRESSES)) ^ draw(st.just(0) | st.integers(0, 31).map(lambda bit: 1 << bit))
     return Question(
         tags=sum(1 << bit for bit in draw(st.sets(st.sampled_from(known), max_size=3))),
