@@ -7,7 +7,9 @@ the arrays behind it can be rewritten.
 
 import os
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from landfast.policy.digest import digest_of
@@ -112,8 +114,10 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     """
     generation = maps.control.get("generation") + 1
     slot = generation % _SLOTS
-    for name in _KEYED:
-        _fill_keyed(maps, name, slot, getattr(tables, name))
+    with ThreadPoolExecutor(len(_KEYED)) as pool:  # each waits until no program reads the old one: all at once
+        filling = pool.map(lambda name: _fill_keyed(maps, name, slot, getattr(tables, name)), _KEYED)
+        expected = tables.digest
+    deque(filling, 0)  # raises what has failed
     _fill_array(maps, "timed_sets", slot, tables.timed_sets)
     _fill_array(maps, "instants", slot, _with_deadlines(tables.instants, clock))
     _fill_array(maps, "glob_rows", slot, tables.glob_rows)
@@ -122,10 +126,10 @@ def install(maps: Maps, tables: Tables, clock: Clock) -> Loaded:
     fixed = struct.pack("=Q", generation) + tables.policy[8:]
     libbpf.map_update(maps.fd("policies"), _index(slot), fixed)
     loaded = _dump(maps, generation, clock)
-    if loaded.digest != tables.digest:
+    if loaded.digest != expected:
         raise Unavailable(
             f"policy version {loaded.version}: the kernel maps read back differ from what was written "
-            f"({loaded.digest.hex()[:16]}, expected {tables.digest.hex()[:16]}): not switched; look at the kernel log"
+            f"({loaded.digest.hex()[:16]}, expected {expected.hex()[:16]}): not switched; look at the kernel log"
         )
     maps.control.set("selecting", int(bool(tables.glob_tags)))
     for _, mask in tables.glob_tags:

@@ -18,13 +18,17 @@ def digest_of(maps: Mapping[str, Entries], policy: bytes, glob: bytes) -> bytes:
     do not count. Raises KeyError when a map is missing.
     """
     state = sha256(_DOMAIN)
-    for name in KEYED:
-        state.update(_encoded(name, maps[name]))
-    for name in ARRAYS:
-        state.update(_encoded(name, Entries.of(_counted(name, maps[name]))))
-    for value in (_without_generation(policy), glob):
-        state.update(_sized(value))
+    for value in _values(maps, policy, glob):
+        state.update(len(value).to_bytes(8))
+        state.update(value)
     return state.digest()
+
+
+def _values(maps: Mapping[str, Entries], policy: bytes, glob: bytes) -> Iterator[bytes]:
+    for name in KEYED + ARRAYS:
+        entries = maps[name] if name in KEYED else Entries.of(_counted(name, maps[name]))
+        yield from (name.encode(), entries.count.to_bytes(8), *_in_order(entries))
+    yield from (_without_generation(policy), glob)
 
 
 def _counted(name: str, entries: Entries) -> Iterator[Entry]:
@@ -32,10 +36,6 @@ def _counted(name: str, entries: Entries) -> Iterator[Entry]:
         kept = value[: INSTANT.offset("boot_ns")] if name == "instants" else value
         if any(kept):
             yield key, kept
-
-
-def _encoded(name: str, entries: Entries) -> bytes:
-    return _sized(name.encode()) + entries.count.to_bytes(8) + b"".join(map(_sized, _in_order(entries)))
 
 
 def _in_order(entries: Entries) -> tuple[bytes, bytes]:
@@ -48,12 +48,8 @@ def _in_order(entries: Entries) -> tuple[bytes, bytes]:
     if not entries.count:
         return b"", b""
     keys, values = (np.frombuffer(data, np.uint8).reshape(entries.count, -1) for data in (entries.keys, entries.values))
-    order = np.lexsort(keys.view(">u4").T)
+    order = np.lexsort(keys.view(">u4").T.astype("u4"))
     return keys[order].tobytes(), values[order].tobytes()
-
-
-def _sized(value: bytes) -> bytes:
-    return len(value).to_bytes(8) + value
 
 
 def _without_generation(policy: bytes) -> bytes:

@@ -29,7 +29,8 @@ class Placed:
     def __init__(self, sources: Sequence[tuple[Prefixes, RuleSet]]) -> None:
         addresses = np.frombuffer(b"".join(prefixes.addresses for prefixes, _ in sources), "S16")
         lengths = np.frombuffer(b"".join(prefixes.lengths for prefixes, _ in sources), "u1")
-        order = np.lexsort((lengths, addresses))
+        low, high = addresses.view(">u8").reshape(-1, 2).T[::-1].astype("u8")
+        order = np.lexsort((lengths, low, high))
         self._addresses, self._lengths = addresses[order], lengths[order]
         self._origins = np.repeat(range(len(sources)), [len(prefixes.lengths) for prefixes, _ in sources])[order]
         self._rules = [rules for _, rules in sources]

@@ -11,6 +11,7 @@ from landfast.policy.addresses import ALL_IPV4, BITS, Prefix, parse_prefix
 
 HOST_BITS = [((1 << (BITS - length)) - 1).to_bytes(16) for length in range(BITS + 1)]  # by length of a prefix
 _LENGTHS = {f"{length}": length for length in range(BITS + 1)}
+_WITHIN_IPV4 = bytes(min(ALL_IPV4.length + length, 255) for length in range(256))
 _COMMAS = bytes.maketrans(b"./", b",,")
 _UNUSUAL = (OSError, ValueError, LookupError)
 
@@ -73,7 +74,7 @@ def _parse_ipv4(texts: Sequence[str]) -> Prefixes:
     addresses = bytearray(ALL_IPV4.packed * len(texts))
     for octet in range(4):
         addresses[12 + octet :: 16] = numbers[octet::5]
-    return Prefixes(bytes(addresses), bytes([ALL_IPV4.length + length for length in numbers[4::5]]))
+    return Prefixes(bytes(addresses), numbers[4::5].translate(_WITHIN_IPV4))
 
 
 def _parse_ipv6(texts: Sequence[str]) -> Prefixes:
