@@ -12,7 +12,7 @@ from landfast.policy.numbering import RuleKind
 from landfast.replay import Change, Judgement, Replay
 from landfast_cli import output
 
-HEADINGS = ("CLASS", "DESTINATION", "PROCESS AND HOST", "SEEN", "LAST", "WHY")
+HEADINGS = ("SEEN", "LAST", "WHY", "CLASS, DESTINATION, PROCESS")
 
 _TITLES = {
     Change.DENIED: "newly denied: these passed, and would be refused",
@@ -76,19 +76,21 @@ def document(impact: Impact, omitted: Omitted) -> dict[str, Any]:
 
 def _row(changed: Changed, summary: Summary) -> tuple[str, ...]:
     flow, judgement = changed
-    who = "\n".join(filter(None, (flow.comm or "?", flow.unit, flow.host)))
     last = utc(summary.last_ns).rstrip("Z").replace("T", "\n")
-    depends = "" if judgement.certain else f" {_DEPENDS[judgement.change]} the receiver carries the class"
-    return "\n".join(flow.classes), _destination(flow), who, str(summary.count), last, judgement.reason.name + depends
+    process = " of ".join(filter(None, (flow.comm or "?", flow.unit)))
+    lines = [", ".join(flow.classes), _destination(flow), f"{process} on {flow.host}"]
+    if not judgement.certain:
+        lines.append(f"({_DEPENDS[judgement.change]} the receiver carries the class)")
+    return str(summary.count), last, judgement.reason.name, "\n".join(lines)
 
 
 def _destination(flow: Flow) -> str:
     if flow.remote is None:
-        return f"unix:{flow.unix_name or '?'}"
+        return f"-> unix:{flow.unix_name or '?'}"
     protocol = render.protocol(flow.protocol)
     if flow.kind == RuleKind.SERVE:
-        return f"{flow.remote}\nfrom {protocol}/{flow.port}"
-    return f"{flow.remote}\n{protocol}" + (f"/{flow.port}" if flow.port else "")
+        return f"{protocol}/{flow.port} -> {flow.remote}"
+    return f"-> {flow.remote} {protocol}" + (f"/{flow.port}" if flow.port else "")
 
 
 def _document(changed: Changed, summary: Summary) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from landfast.policy.times import LAST, format_time
 from landfast.v1.batch_pb2 import Process
 from landfast.verdict import Protocol, Reason, Stage, Verdict
 
-#: Flows that a `Fold` holds, about 600 bytes each.
+#: Flows that a `Fold` holds, about 1 KB each.
 MOST = 100_000
 
 _VERDICTS = frozenset(Verdict)

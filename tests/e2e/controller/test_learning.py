@@ -73,6 +73,8 @@ def test_simulate_tells_what_a_file_would_change(person: Person) -> None:
     done = person.run("simulate", file, status=1)
     assert "newly denied: these passed, and would be refused" in done.stdout
     assert "15 decisions: 7 unchanged, 8 newly denied, 0 newly allowed, 0 newly would deny" in done.stdout
+    assert "-> 203.0.113.8 tcp/443" in done.stdout
+    assert "curl on hall-1" in done.stdout
     assert "left out: 1 what no allowlist judges" in done.stderr
     (first, second) = person.json("simulate", file, status=1)["newly_denied"]
     assert [(each["remote"], each["port"], each["count"]) for each in (first, second)] == [
