@@ -298,7 +298,8 @@ class Daemon:
     def _problems(self) -> list[str]:
         """What is wrong on this host."""
         found = [*self._tamper.problems, *(f"canary: {each}" for each in self._canary.state.problems)]
-        return [*found, *filter(None, [self._recorder.state().problem])]
+        identity = self._uplink.state().identity.problem if self._uplink else ""
+        return [*found, *filter(None, [identity, self._recorder.state().problem])]
 
     async def _status(self, _request: Answer, _peer: Peer) -> Answer:
         spool, recorder, canary = self._spool.statistics(), self._recorder.state(), self._canary.state

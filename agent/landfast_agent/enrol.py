@@ -1,7 +1,7 @@
 """Joining a deployment: a one-time token becomes the host's own identity.
 
 What a host keeps of it are two files in its state directory: `controller.json`, and `identity.pem`, whose presence
-means that the host is enrolled.
+means that the host is enrolled. `identity.next.pem` is there while a renewed identity has not been used yet.
 """
 
 import socket
@@ -25,6 +25,11 @@ class Enrolment(msgspec.Struct, frozen=True):
 
 def identity_file(state: Path) -> Path:
     return state / "identity.pem"
+
+
+def renewed_file(identity: Path) -> Path:
+    """Where a renewed identity waits for its first use, beside the older one."""
+    return identity.with_name("identity.next.pem")
 
 
 def read(state: Path) -> Enrolment | None:
@@ -52,7 +57,9 @@ def enrol(controller: str, token_file: Path, state: Path, host: str = "") -> Enr
     token = _read_token(token_file)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     identity.write_private(state / "controller.json", msgspec.json.encode(enrolment))
-    _exchange(enrolment, token).write(identity_file(state))
+    made = _exchange(enrolment, token)
+    renewed_file(identity_file(state)).unlink(missing_ok=True)  # of an enrolment before this one
+    made.write(identity_file(state))
     return enrolment
 
 
@@ -100,7 +107,7 @@ def _exchange(enrolment: Enrolment, token: Bundle) -> Bundle:
             response = AgentServiceStub(channel).Enroll(request, timeout=_TIMEOUT_S)
         except grpc.RpcError as error:
             raise _explained(error, enrolment) from error
-    bundle = Bundle(identity.key_pem(key), response.certificate, response.authority)
+    bundle = Bundle(identity.key_pem(key), response.certificate, response.authority, response.recovery)
     name = identity.spiffe_id_of(identity.certificate_of(bundle))
     if (name.role, name.name) != (Role.AGENT, enrolment.host):
         raise Refused(f"the controller gave us the identity {name}, not that of agent {enrolment.host!r}")

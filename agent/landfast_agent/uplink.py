@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import grpc
 import structlog
 
-from landfast.channel import OPTIONS, credentials
-from landfast.identity import Bundle
+from landfast.channel import CONNECTED, OPTIONS, credentials
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState, PushRequest, SyncRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.policy_pb2 import Policy
 from landfast_agent.backoff import Backoff
 from landfast_agent.errors import Unavailable
+from landfast_agent.renewal import IdentityState, Renewal, Renewed
 from landfast_agent.spool import Spool
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class UplinkState:
     problem: str  # why it is not connected, or why its last attempt failed
     refused: str  # why the controller does not take our batches; empty when it does
     acknowledged: int  # everything up to this sequence number is the controller's
+    identity: IdentityState
 
 
 class _Closed(Exception):
@@ -81,14 +82,14 @@ class _Closed(Exception):
 
 
 #: How streams end; writing to one that has ended is an InvalidStateError.
-_ENDINGS = (grpc.aio.AioRpcError, asyncio.InvalidStateError, _Closed, Unavailable)
+_ENDINGS = (grpc.aio.AioRpcError, asyncio.InvalidStateError, _Closed, Unavailable, Renewed)
 
 
 class Uplink:
     """Keeps a host connected. All methods but `stored` belong to the event loop."""
 
     def __init__(self, controller: str, identity: Path, spool: Spool, host: Host) -> None:
-        self._controller, self._identity, self._spool, self._host = controller, identity, spool, host
+        self._controller, self._renewal, self._spool, self._host = controller, Renewal(identity), spool, host
         self._loop = asyncio.get_running_loop()
         self._disk = ThreadPoolExecutor(1, "landfast-uplink")
         self._pushable, self._acked, self._arrived = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -125,7 +126,13 @@ class Uplink:
 
     def state(self) -> UplinkState:
         return UplinkState(
-            self._controller, self._connected, self._since, self._problem, self._refused, self._acknowledged
+            self._controller,
+            self._connected,
+            self._since,
+            self._problem,
+            self._refused,
+            self._acknowledged,
+            self._renewal.state(),
         )
 
     # the connection
@@ -134,15 +141,19 @@ class Uplink:
         backoff = Backoff()
         while True:
             began = self._loop.time()
-            self._disconnected(await self._session())
-            if self._loop.time() - began > _HEALTHY_S:
+            ending = await self._session()
+            self._disconnected(ending)
+            if await self._is_renewed(ending) or self._loop.time() - began > _HEALTHY_S:
                 backoff.reset()
             await asyncio.sleep(backoff.next())
+
+    async def _is_renewed(self, ending: Exception) -> bool:
+        return isinstance(ending, Renewed) or await self._renewal.recover(self._controller, ending)
 
     async def _session(self) -> Exception:
         """One connection, with the identity as it is now on the disk; returns why it ended."""
         try:
-            bundle = Bundle.read(self._identity)
+            bundle = self._renewal.identity().bundle
             async with (
                 grpc.aio.secure_channel(self._controller, credentials(bundle), OPTIONS) as channel,
                 asyncio.TaskGroup() as tasks,
@@ -150,6 +161,7 @@ class Uplink:
                 stub: AgentServiceAsyncStub = AgentServiceStub(channel)
                 tasks.create_task(self._sync(stub))
                 tasks.create_task(self._push(stub))
+                tasks.create_task(self._renewal.keep(stub))
         except (OSError, ValueError) as error:  # the identity file
             return error
         except ExceptionGroup as group:
@@ -158,7 +170,9 @@ class Uplink:
 
     def _disconnected(self, error: Exception) -> None:
         problem = _words(error)
-        if self._connected or problem != self._problem:
+        if isinstance(error, Renewed):
+            _log.info(problem, controller=self._controller)
+        elif self._connected or problem != self._problem:
             _log.warning("no connection to the controller", controller=self._controller, why=problem)
         if self._connected:
             self._connected, self._since = False, time.time()
@@ -170,6 +184,9 @@ class Uplink:
         call = stub.Sync()
         self._states = asyncio.Queue(_STATES)
         await call.write(SyncRequest(hello=self._host.hello()))
+        if CONNECTED not in await call.initial_metadata():
+            await self._receive(call)  # which tells why it is refused
+        self._renewal.accepted()
         self._connected, self._since, self._problem = True, time.time(), ""
         _log.info("connected to the controller", controller=self._controller)
         async with asyncio.TaskGroup() as tasks:

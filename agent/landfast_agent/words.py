@@ -1,9 +1,10 @@
-"""How the host's commands talk: class names, plain tables, durations, sizes, and the demand to be root."""
+"""How the host's commands talk: class names, plain tables, durations, dates, sizes, and the demand to be root."""
 
 import os
 import shutil
 import textwrap
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from landfast_agent.errors import BadInput, Unavailable
 
@@ -32,6 +33,11 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
     return "0 s"
+
+
+def date(seconds: float) -> str:
+    """`2026-11-24 00:31:02 UTC`, of seconds of CLOCK_REALTIME."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def size(count: int) -> str:

@@ -1,5 +1,6 @@
 """Hosts, as they are printed."""
 
+import time as clock
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,25 @@ HEADINGS = ("HOST", "CONNECTED", "POLICY", "STATE", "LAST SEEN", "EVENTS", "LOST
 
 def row(host: Host) -> tuple[str, ...]:
     events, lost = str(host.last_sequence), str(host.health.lost_events) if host.connected else "-"
-    connected = "yes" if host.connected else "no"
-    return host.name, connected, version(host), state(host), time(host.last_seen), events, lost
+    return host.name, connected(host), version(host), state(host), time(host.last_seen), events, lost
+
+
+def connected(host: Host) -> str:
+    """`yes` or `no`, or why it cannot be."""
+    if host.HasField("ban"):
+        return "banned"
+    if not host.HasField("identity_expires"):
+        return "evicted"
+    return "yes" if host.connected else "no"
+
+
+def way_back(host: Host) -> str:
+    """How a host that was shut out comes back."""
+    if host.HasField("ban"):
+        return f"it is banned besides: landfast fleet unban {host.name} --reason WHY"
+    if not host.HasField("identity_expires"):
+        return f"it may enrol again: landfast fleet token create --host {host.name} --out F"
+    return f"its certificate is good until {time(host.identity_expires)} UTC"
 
 
 def version(host: Host) -> str:
@@ -32,6 +50,8 @@ def document(host: Host) -> dict[str, Any]:
         "connected": host.connected,
         "proved": host.proved,
         "enrolled": json_time(host.enrolled),
+        "identity_expires": json_time(host.identity_expires),
+        "ban": _ban(host),
         "last_seen": json_time(host.last_seen),
         "policy": _policy(host.policy_state),
         "agent_version": host.hello.agent_version,
@@ -50,6 +70,8 @@ def description(host: Host) -> Iterator[str]:
     """Lines for people."""
     policy = host.policy_state
     yield f"host        {host.name}, enrolled {time(host.enrolled)} UTC"
+    yield f"identity    {_identity(host)}"
+    yield from _ban_line(host)
     yield f"connected   {'yes' if host.connected else 'no'}, last seen {time(host.last_seen)} UTC"
     yield f"agent       {host.hello.agent_version or '-'}, kernel {host.hello.kernel or '-'}"
     yield f"hooks       {', '.join(host.hello.hooks) or '-'}"
@@ -59,6 +81,24 @@ def description(host: Host) -> Iterator[str]:
     waiting, lost = host.health.spooled_events, host.health.lost_events
     yield f"events      {host.last_sequence} stored, {waiting} waiting, {lost} lost"
     yield from (f"problem     {printable(problem)}" for problem in host.health.problems)
+
+
+def _identity(host: Host) -> str:
+    if not host.HasField("identity_expires"):
+        return "none: it was evicted, and may enrol again with a token of its name"
+    expired = host.identity_expires.ToNanoseconds() <= clock.time_ns()
+    return f"certificate until {time(host.identity_expires)} UTC{', expired' if expired else ''}"
+
+
+def _ban(host: Host) -> dict[str, Any] | None:
+    if not host.HasField("ban"):
+        return None
+    return {"since": json_time(host.ban.since), "by": host.ban.by, "reason": printable(host.ban.reason)}
+
+
+def _ban_line(host: Host) -> Iterator[str]:
+    if host.HasField("ban"):
+        yield f"banned      since {time(host.ban.since)} UTC by {host.ban.by}: {printable(host.ban.reason)}"
 
 
 def _policy(policy: PolicyState) -> dict[str, Any]:

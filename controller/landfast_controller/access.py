@@ -22,10 +22,11 @@ _AGENT = frozenset({Role.AGENT})
 _PEOPLE = frozenset(PEOPLE)
 _OPERATORS = frozenset({Role.OPERATOR, Role.APPROVER})
 _APPROVERS = frozenset({Role.APPROVER})
-_ALL = frozenset(Role)
+_ALL = frozenset(Role) - {Role.RECOVER}
 
 ROLES: dict[str, frozenset[Role]] = {
     "/landfast.v1.AgentService/Enroll": frozenset({Role.ENROL}),
+    "/landfast.v1.AgentService/Renew": frozenset({Role.AGENT, Role.RECOVER}),
     "/landfast.v1.AgentService/Sync": _AGENT,
     "/landfast.v1.AgentService/Push": _AGENT,
     "/landfast.v1.PolicyService/GetPolicy": _PEOPLE,
@@ -34,6 +35,9 @@ ROLES: dict[str, frozenset[Role]] = {
     "/landfast.v1.FleetService/ListHosts": _PEOPLE,
     "/landfast.v1.FleetService/GetHost": _PEOPLE,
     "/landfast.v1.FleetService/CreateToken": _OPERATORS,
+    "/landfast.v1.FleetService/BanHost": _OPERATORS,
+    "/landfast.v1.FleetService/UnbanHost": _APPROVERS,
+    "/landfast.v1.FleetService/EvictHost": _OPERATORS,
     "/landfast.v1.IdentityService/CreateIdentity": _APPROVERS,
     "/landfast.v1.IdentityService/ListIdentities": _OPERATORS,
     "/landfast.v1.IdentityService/RevokeIdentity": _APPROVERS,

@@ -17,14 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from landfast.identity import SERVER_NAME, Bundle, Role, SpiffeId, key_pem, new_key, write_private
+from landfast.identity import CLOCK_SKEW, SERVER_NAME, Bundle, Role, SpiffeId, key_pem, new_key, write_private
 from landfast_controller.errors import InvalidError, UnavailableError
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=365)
-
-#: Clocks of other machines may be late by this much.
-_CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def serial_of(certificate: x509.Certificate) -> str:
 def _builder(key: ec.EllipticCurvePublicKey, lifetime: timedelta) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder().public_key(key).serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now - _CLOCK_SKEW).not_valid_after(now + lifetime)
+    builder = builder.not_valid_before(now - CLOCK_SKEW).not_valid_after(now + lifetime)
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
 
 

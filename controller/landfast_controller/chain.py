@@ -2,9 +2,11 @@
 
 Sequence numbers go on without a gap, and each batch names the hash of the one before. After an enrolment the first
 batch may have any number: a host may have recorded for a while before it joined, or have lost its spool and been
-enrolled again. The log tells such a beginning by the enrolment right before it. Nothing else lets a host jump.
+enrolled again. The log tells such a beginning by the enrolment right before it. Nothing else lets a host jump. A host
+that is enrolled again and still has its spool goes on with the chain that it had, as if nothing had happened.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
@@ -20,24 +22,39 @@ _hosts = schema.hosts
 
 @dataclass
 class Chain:
-    """How far a host's chain reaches. `start` is the log index of the enrolment that it counts from."""
+    """How far a host's chain reaches.
+
+    `start` is the log index of the enrolment that it counts from, `enrolled` that of the newest one; `begun` tells that
+    a batch came since. Until then `stored` holds hashes of its batches that may come again.
+    """
 
     host: str
     last_sequence: int
     last_hash: bytes
     start: int
+    enrolled: int
     begun: bool
+    stored: frozenset[bytes] = frozenset()
 
     def extend(self, view: BatchView, digest: bytes) -> bool:
         """Takes `view` as the next batch. False when it is behind us: then it must have been stored before.
 
         Raises ConflictError when it does not follow.
         """
-        if self.begun and view.last <= self.last_sequence:
+        if digest in self.stored or (self.begun and view.last <= self.last_sequence):
             return False
         if self.begun:
             self._check_follows(view)
+        elif not self._is_followed_by(view):
+            self.start = self.enrolled
         self.last_sequence, self.last_hash, self.begun = view.last, digest, True
+        return True
+
+    def _is_followed_by(self, view: BatchView) -> bool:
+        try:
+            batch.check_follows(view, self.last_sequence, self.last_hash)
+        except ChainError:
+            return False
         return True
 
     def _check_follows(self, view: BatchView) -> None:
@@ -54,14 +71,23 @@ class Chain:
         )
 
 
-async def load(transaction: Transaction, hosts: set[str]) -> dict[str, Chain]:
-    """The chains of those `hosts` that are enrolled."""
+async def load(transaction: Transaction, views: Sequence[BatchView]) -> dict[str, Chain]:
+    """The chains of those hosts of `views` that are enrolled."""
     t = _hosts.c
-    columns = select(t.name, t.last_sequence, t.last_hash, t.chain_start, t.chain_begun).where(t.name.in_(hosts))
-    rows = await transaction.connection.execute(columns)
-    return {
-        row.name: Chain(row.name, row.last_sequence, row.last_hash, row.chain_start, row.chain_begun) for row in rows
-    }
+    columns = select(t.name, t.last_sequence, t.last_hash, t.chain_start, t.enrolled_index, t.chain_begun)
+    rows = await transaction.connection.execute(columns.where(t.name.in_({view.host for view in views})))
+    chains = {row.name: Chain(*row) for row in rows}
+    for chain in chains.values():
+        if not chain.begun:
+            chain.stored = await _stored(transaction, chain, [view.first for view in views if view.host == chain.host])
+    return chains
+
+
+async def _stored(transaction: Transaction, chain: Chain, firsts: list[int]) -> frozenset[bytes]:
+    """Hashes of the batches that the chain holds with these first sequence numbers."""
+    t = schema.log.c
+    known = select(t.hash).where(t.host == chain.host, t.first_sequence.in_(firsts), t.index >= chain.start)
+    return frozenset((await transaction.connection.execute(known)).scalars())
 
 
 async def save(transaction: Transaction, chains: list[Chain]) -> None:
@@ -71,6 +97,7 @@ async def save(transaction: Transaction, chains: list[Chain]) -> None:
             "host": chain.host,
             "last_sequence": chain.last_sequence,
             "last_hash": chain.last_hash,
+            "chain_start": chain.start,
             "chain_begun": chain.begun,
             "last_seen_ns": transaction.now_ns,
         }

@@ -2,33 +2,53 @@
 
 directory = "/var/lib/landfast-controller"
 listen = "[::]:7443"
+agent_lifetime = "24h"
+renew_expired_within = "30d"
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
+from landfast import durations
 from landfast_controller.errors import BadInputError
 
 DEFAULT_LISTEN = "[::]:7443"
 
 
+class Duration(timedelta):
+    """A time span that the file writes like `24h`: msgspec itself knows only the form of ISO 8601."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`directory` is what `landfast-controller init` made; `listen` is an address and port, port 0 for any free one."""
+    """`directory` is what `landfast-controller init` made; `listen` is an address and port, port 0 for any free one.
+
+    `agent_lifetime`: how long a host's certificate is good for. Hosts renew it at half of that, so that the controller
+    may be away for the other half and nobody notices. `renew_expired_within`: how long after that a host that was away
+    may still renew by itself; 0s for never. Both hold for certificates that are issued from now on.
+    """
 
     directory: Path
     listen: str = DEFAULT_LISTEN
+    agent_lifetime: Duration = Duration(hours=24)
+    renew_expired_within: Duration = Duration(days=30)
 
 
 def read(path: Path) -> Config:
     """Raises BadInputError naming the file and what is wrong with it."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=_path)
+        config = msgspec.toml.decode(path.read_bytes(), type=Config, dec_hook=_own)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        raise BadInputError(f"configuration {path}: {error}; the keys are directory and listen") from None
+        keys = ", ".join(Config.__struct_fields__)
+        raise BadInputError(f"configuration {path}: {error}; the keys are {keys}") from None
+    if not config.agent_lifetime:
+        raise BadInputError(f"configuration {path}: agent_lifetime is nothing; 24h is the default")
+    return config
 
 
-def _path(kind: type, value: object) -> object:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
-    raise TypeError(f"a path is expected, not {value!r}")
+def _own(kind: type, value: object) -> object:
+    """Raises ValueError, which msgspec reports with the name of the key."""
+    if not isinstance(value, str):
+        raise ValueError(f"text is expected, not {value!r}")
+    return Duration(seconds=durations.parse(value).total_seconds()) if kind is Duration else Path(value)

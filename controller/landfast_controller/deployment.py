@@ -7,6 +7,7 @@ from landfast_controller.ingest import Ingest
 from landfast_controller.policies import Newest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
+from landfast_controller.renewal import Lifetimes
 from landfast_controller.roster import Roster
 from landfast_controller.store import Store
 
@@ -17,6 +18,7 @@ class Deployment:
 
     store: Store
     authority: Authority
+    lifetimes: Lifetimes
     roster: Roster
     newest: Newest
     presence: Presence

@@ -1,11 +1,12 @@
 """Hosts as the database knows them: what they said when they connected, and what became of each policy there."""
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from landfast.identity import Role
 from landfast.v1.agent_pb2 import Hello, PolicyState
 from landfast.v1.audit_pb2 import ControlAction
-from landfast.v1.fleet_pb2 import Host
+from landfast.v1.fleet_pb2 import Ban, Host
 from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_controller import policies, schema
 from landfast_controller.actions import action
@@ -13,7 +14,7 @@ from landfast_controller.callers import Caller
 from landfast_controller.presence import Presence
 from landfast_controller.store import Transaction
 
-_hosts = schema.hosts
+_hosts, _identities = schema.hosts, schema.identities
 
 
 async def seen(transaction: Transaction, host: str) -> None:
@@ -40,8 +41,10 @@ async def reported(transaction: Transaction, caller: Caller, state: PolicyState)
 
 
 async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[object, ...]]]:
-    """All hosts by name, or the one that is called `name`."""
-    query = select(_hosts).order_by(_hosts.c.name)
+    """All hosts by name, or the one that is called `name`; with `expires_ns`, when the newest certificate ends."""
+    theirs = (_identities.c.role == Role.AGENT, _identities.c.name == _hosts.c.name)
+    expires = select(func.max(_identities.c.expires_ns)).where(*theirs).scalar_subquery()
+    query = select(_hosts, expires.label("expires_ns")).order_by(_hosts.c.name)
     return list(await connection.execute(query.where(_hosts.c.name == name) if name else query))
 
 
@@ -58,6 +61,11 @@ def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence
         last_sequence=row.last_sequence,
     )
     host.enrolled.FromNanoseconds(row.enrolled_ns)
+    if row.expires_ns is not None:
+        host.identity_expires.FromNanoseconds(row.expires_ns)
+    if row.banned_ns is not None:
+        host.ban.MergeFrom(Ban(by=row.banned_by, reason=row.ban_reason))
+        host.ban.since.FromNanoseconds(row.banned_ns)
     host.last_seen.FromNanoseconds(max(row.last_seen_ns, seat.last_seen_ns if seat else 0))
     return host
 

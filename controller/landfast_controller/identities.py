@@ -7,7 +7,7 @@ from cryptography import x509
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from landfast.identity import Role, SpiffeId
+from landfast.identity import Role, spiffe_id_of
 from landfast.v1.fleet_pb2 import Identity
 from landfast_controller import schema
 from landfast_controller.authority import serial_of
@@ -18,9 +18,10 @@ _table = schema.identities
 
 
 async def add(
-    transaction: Transaction, holder: SpiffeId, certificate: x509.Certificate, created_by: object
+    transaction: Transaction, certificate: x509.Certificate, created_by: object, *, pending: bool = False
 ) -> Identity:
     """Records a certificate."""
+    holder = spiffe_id_of(certificate)
     row = {
         "serial": serial_of(certificate),
         "role": holder.role,
@@ -28,6 +29,7 @@ async def add(
         "created_ns": transaction.now_ns,
         "expires_ns": expiry_ns(certificate),
         "created_by": str(created_by),
+        "pending": pending,
     }
     await transaction.connection.execute(insert(_table), row)
     found = await transaction.connection.execute(select(_table).where(_table.c.serial == row["serial"]))

@@ -6,6 +6,7 @@ What was acknowledged has been committed. A batch that is refused delays nobody 
 import asyncio
 from asyncio import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,6 +31,10 @@ class _Arrival:
     view: BatchView
     data: bytes
     stored: Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @cached_property
+    def digest(self) -> bytes:
+        return batch.digest(self.data)
 
     @property
     def entry(self) -> NewEntry:
@@ -92,7 +97,7 @@ def _decode(host: str, data: bytes) -> BatchView:
 
 async def _store(transaction: Transaction, group: list[_Arrival]) -> list[Outcome]:
     """Appends the batches that follow, then looks whether the others are there already."""
-    known = await chains.load(transaction, {arrival.view.host for arrival in group})
+    known = await chains.load(transaction, [arrival.view for arrival in group])
     verdicts = [_extend(known, arrival) for arrival in group]
     await transaction.append([arrival.entry for arrival, new in zip(group, verdicts, strict=True) if new is True])
     if known:
@@ -105,7 +110,7 @@ def _extend(known: dict[str, Chain], arrival: _Arrival) -> bool | RefusedError:
     if chain is None:
         return NotPermittedError(f"host {arrival.view.host!r} is not enrolled here; enrol it")
     try:
-        return chain.extend(arrival.view, batch.digest(arrival.data))
+        return chain.extend(arrival.view, arrival.digest)
     except RefusedError as refusal:
         return refusal
 
@@ -118,7 +123,7 @@ async def _outcome(
     if not new:
         chain = known[arrival.view.host]
         try:
-            await chains.check_repeated(transaction, chain, arrival.view, batch.digest(arrival.data))
+            await chains.check_repeated(transaction, chain, arrival.view, arrival.digest)
         except RefusedError as refusal:
             return refusal
     return arrival.view.last

@@ -8,7 +8,7 @@ since 1970 (CLOCK_REALTIME).
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 #: Kept in the file as PRAGMA user_version; raised on any change below.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: What a column can hold; the contract's integers may be larger.
 LARGEST_INTEGER = 2**63 - 1
@@ -25,8 +25,12 @@ hosts = Table(
     Column("policy_state", LargeBinary, nullable=False, default=b""),  # landfast.v1.PolicyState, the newest
     Column("last_sequence", BigInteger, nullable=False, default=0),
     Column("last_hash", LargeBinary, nullable=False, default=b""),
+    Column("enrolled_index", BigInteger, nullable=False),  # log index of the newest enrolment
     Column("chain_start", BigInteger, nullable=False),  # log index of the enrolment that this chain counts from
-    Column("chain_begun", Integer, nullable=False, default=0),  # 0: the next batch may have any sequence number
+    Column("chain_begun", Integer, nullable=False, default=0),  # 0: the next batch goes on or begins anew
+    Column("banned_ns", BigInteger),  # null: the host is not banned
+    Column("banned_by", String, nullable=False, default=""),  # SPIFFE id
+    Column("ban_reason", String, nullable=False, default=""),
 )
 
 identities = Table(
@@ -39,6 +43,7 @@ identities = Table(
     Column("expires_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger),
     Column("created_by", String, nullable=False),  # SPIFFE id
+    Column("pending", Integer, nullable=False, default=0),  # a host's: 1 until it is used for the first time
     Index("identities_name", "role", "name"),
 )
 

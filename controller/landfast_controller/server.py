@@ -29,6 +29,7 @@ from landfast_controller.initialise import DATABASE, SERVER
 from landfast_controller.policies import Newest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
+from landfast_controller.renewal import Lifetimes
 from landfast_controller.roster import Roster
 from landfast_controller.services.agent import AgentService
 from landfast_controller.services.audit import AuditService
@@ -74,7 +75,7 @@ async def running(config: Config) -> AsyncIterator[int]:
         credentials = ServerCertificate(config.directory / SERVER, authority).credentials()
         store = await Store.open(config.directory / DATABASE)
         try:
-            deployment = await _deployment(store, authority)
+            deployment = await _deployment(store, authority, _lifetimes(config))
             async with _serving(deployment, credentials, config.listen) as port:
                 yield port
         finally:
@@ -96,13 +97,18 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     _log.info("stopped")
 
 
-async def _deployment(store: Store, authority: Authority) -> Deployment:
+def _lifetimes(config: Config) -> Lifetimes:
+    return Lifetimes(config.agent_lifetime, config.renew_expired_within)
+
+
+async def _deployment(store: Store, authority: Authority, lifetimes: Lifetimes) -> Deployment:
     """Reads back what is kept in memory."""
     roster, newest = Roster(), Newest()
     async with store.reading() as connection:
         await roster.load(connection)
         newest.version = await policies.read(connection, 0)
-    return Deployment(store, authority, roster, newest, Presence(), Proposals(store, newest), Ingest(store))
+    proposals, ingest = Proposals(store, newest), Ingest(store)
+    return Deployment(store, authority, lifetimes, roster, newest, Presence(), proposals, ingest)
 
 
 def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:

@@ -26,6 +26,10 @@ OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.enable_http_proxy", 0),
 ]
 
+#: Header of the controller's answer to Sync once the host's Hello is recorded. A call that is refused has headers too,
+#: and whoever takes them for a connection is mistaken.
+CONNECTED = "landfast-connected"
+
 
 def credentials(bundle: Bundle) -> grpc.ChannelCredentials:
     """TLS with the bundle's certificate, trusting the bundle's authority and nobody else."""

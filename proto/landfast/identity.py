@@ -2,13 +2,15 @@
 
 An id is `spiffe://DOMAIN/ROLE/NAME` (https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md), carried as
 the one URI of a certificate's subject alternative name. The controller's id is `spiffe://DOMAIN/controller`.
-An identity file is one PEM bundle: private key (ECDSA P-256, PKCS#8), leaf certificate, certificate of the authority.
+An identity file is one PEM bundle: private key (ECDSA P-256, PKCS#8), leaf certificate, certificate of the authority;
+in a host's there may follow a second leaf of the same key, the one it recovers by.
 """
 
 import os
 import re
 import tempfile
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 #: certificate of the authority does, so that an enrolled host cannot pose as the controller.
 SERVER_NAME = "controller.landfast.internal"
 
+#: A certificate is valid from this long before it was issued: clocks of other machines may be late.
+CLOCK_SKEW = timedelta(minutes=5)
+
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n.*?-----END \1-----\n?", re.DOTALL)
-_BUNDLE_LABELS = ["PRIVATE KEY", "CERTIFICATE", "CERTIFICATE"]
+_BUNDLE_LABELS = ["PRIVATE KEY", "CERTIFICATE", "CERTIFICATE", "CERTIFICATE"]
 
 
 class IdentityError(ValueError):
@@ -39,6 +44,7 @@ class Role(StrEnum):
     APPROVER = "approver"
     AUDITOR = "auditor"
     ENROL = "enrol"
+    RECOVER = "recover"
     CONTROLLER = "controller"
 
 
@@ -86,11 +92,15 @@ def check_name(name: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Bundle:
-    """An identity file's contents, PEM. It holds a private key: never log it."""
+    """An identity file's contents, PEM. It holds a private key: never log it.
+
+    `recovery` is the certificate by which a host renews one that has expired; empty when there is none.
+    """
 
     key: bytes
     certificate: bytes
     authority: bytes
+    recovery: bytes = b""
 
     def __repr__(self) -> str:
         return "Bundle(...)"
@@ -100,7 +110,7 @@ class Bundle:
         """Raises OSError, or IdentityError when the file is not a bundle."""
         text = path.read_text(encoding="ascii", errors="replace")
         blocks = list(_PEM.finditer(text))
-        if [block[1] for block in blocks] != _BUNDLE_LABELS:
+        if [block[1] for block in blocks] not in (_BUNDLE_LABELS, _BUNDLE_LABELS[:-1]):
             raise IdentityError(
                 f"{path} is not an identity file: a private key, a certificate and the authority's certificate "
                 "(PEM, in this order) are expected; ask for a new one"
@@ -109,7 +119,8 @@ class Bundle:
 
     def write(self, path: Path) -> None:
         """Writes the file atomically, for its owner alone (mode 0600). Replaces what was there."""
-        write_private(path, b"".join(part.strip() + b"\n" for part in (self.key, self.certificate, self.authority)))
+        parts = (self.key, self.certificate, self.authority, self.recovery)
+        write_private(path, b"".join(part.strip() + b"\n" for part in parts if part))
 
 
 def write_private(path: Path, content: bytes) -> None:

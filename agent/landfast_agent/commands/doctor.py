@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import click
 import psutil
 
 from landfast.event import printable
-from landfast_agent import cgroups, devices, hardening, image, loader, lsm, netns, perf, privileges, tasks
+from landfast_agent import cgroups, devices, enrol, hardening, image, loader, lsm, netns, perf, privileges, tasks
 from landfast_agent.ask import ask
 from landfast_agent.cgroup_names import unit_of
 from landfast_agent.errors import AgentError, Unavailable
@@ -112,6 +113,29 @@ def _tier(instance: Instance) -> str:
     return "forbidden calls get EPERM; unix peers, ptrace and passed descriptors are judged by their tags"
 
 
+def _identity(instance: Instance) -> str:
+    """Whether an enrolled host is somebody to its controller, as far as its own clock knows."""
+    from landfast_agent.identity_file import Identity
+
+    path = enrol.identity_file(instance.state)
+    try:
+        identity = Identity.read(path)
+    except (OSError, ValueError) as error:
+        raise AgentError(f"{path}: {error}") from error
+    if identity.expires <= time.time():
+        remedy = (
+            "the agent renews it once it reaches the controller"
+            if identity.recovering
+            else f"remove {path}, and enrol again with a token of this host's name"
+        )
+        raise AgentError(f"the certificate of {identity.holder} has expired at {identity.date}: {remedy}")
+    return f"{identity.holder}, certificate until {identity.date}"
+
+
+def _is_enrolled(instance: Instance) -> bool:
+    return enrol.identity_file(instance.state).exists()
+
+
 def _inside(instance: Instance) -> str:
     """Whether the promise holds for everybody who is tagged."""
     with Maps(instance) as maps:
@@ -154,6 +178,7 @@ def examine(instance: Instance) -> list[Finding]:
         _check("kernel headers", _headers, fatal=False),
         _check("programs", lambda: _loads(instance)),
         _check("attached", lambda: _attached(instance), fatal=False),
+        *([_check("identity", lambda: _identity(instance), fatal=False)] if _is_enrolled(instance) else []),
         *([_check("tagged processes", lambda: _inside(instance), fatal=False)] if instance.pins.exists() else []),
         _check("BPF LSM", lambda: _tier(instance), fatal=False),
     ]

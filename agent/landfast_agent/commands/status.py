@@ -18,7 +18,7 @@ from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
-from landfast_agent.words import duration, paragraph, require_root, size, table
+from landfast_agent.words import date, duration, paragraph, require_root, size, table
 
 _COUNTERS = ("decided", "allowed", "denied", "would_deny", "cached", "submitted", "lost", "canary")
 _PER_STAGE = 8  # LF_COUNTERS
@@ -192,7 +192,13 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
         f"spool       {spool['last_sequence']} events recorded, {spool['waiting']} waiting, {size(spool['bytes'])}",
         f"canary      {_canary(daemon['canary'])}",
         f"controller  {link}",
+        *_identity_lines(uplink),
     ]
+
+
+def _identity_lines(uplink: dict[str, Any] | None) -> list[str]:
+    expires = uplink and uplink["identity"]["expires"]
+    return [f"identity    certificate until {date(expires)}"] if expires else []
 
 
 def _canary(canary: dict[str, Any]) -> str:

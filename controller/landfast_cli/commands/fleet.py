@@ -1,4 +1,4 @@
-"""`landfast fleet`: hosts, and tokens by which they join."""
+"""`landfast fleet`: hosts, tokens by which they join, and who is let in no more."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import click
 from landfast_cli.commands.options import as_json as as_json_option
 from landfast_cli.commands.options import lifetime as lifetime_option
 from landfast_cli.commands.options import out as out_option
+from landfast_cli.commands.options import why
 
 
 @click.group(
@@ -15,10 +16,11 @@ Examples:
   landfast fleet list
   landfast fleet show hall-1
   landfast fleet token create --out hall-3.token
+  landfast fleet ban hall-1 --reason "its disk was stolen"
 """
 )
 def fleet() -> None:
-    """Hosts of the enclave: what they run, and how they join."""
+    """Hosts of the enclave: what they run, how they join, and how they are shut out."""
 
 
 @fleet.command(
@@ -65,6 +67,71 @@ def show(host: str, as_json: bool) -> None:
         output.document(hosts.document(found))
     else:
         click.echo("\n".join(hosts.description(found)))
+
+
+@fleet.command(
+    epilog="""\b
+Examples:
+  landfast fleet ban hall-1 --reason "its disk was stolen"
+"""
+)
+@click.argument("host")
+@why
+def ban(host: str, reason: str) -> None:
+    """Shut HOST out: it may neither connect nor enrol until it is unbanned.
+
+    What it has open is cut at once. What is enforced on it stays enforced; its events wait there. It keeps its
+    certificates, which expire while it cannot renew them: where its key may be known to others, evict it as well.
+    """
+    from landfast.v1.fleet_pb2 import BanHostRequest
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        current.fleet.BanHost(BanHostRequest(name=host, reason=reason), timeout=TIMEOUT_S)
+    click.echo(f"host {host} is banned; an approver can let it in again: landfast fleet unban {host} --reason WHY")
+
+
+@fleet.command(
+    epilog="""\b
+Examples:
+  landfast fleet unban hall-1 --reason "the disk was found, nobody had read it"
+"""
+)
+@click.argument("host")
+@why
+def unban(host: str, reason: str) -> None:
+    """Let HOST in again, with the certificates that it has. Only approvers can."""
+    from landfast.v1.fleet_pb2 import UnbanHostRequest
+    from landfast_cli import hosts
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        found = current.fleet.UnbanHost(UnbanHostRequest(name=host, reason=reason), timeout=TIMEOUT_S).host
+    click.echo(f"host {host} is no longer banned; {hosts.way_back(found)}")
+
+
+@fleet.command(
+    epilog="""\b
+Examples:
+  landfast fleet evict hall-1 --reason "reinstalled"
+  landfast fleet token create --host hall-1 --out hall-1.token
+"""
+)
+@click.argument("host")
+@why
+def evict(host: str, reason: str) -> None:
+    """End the certificates of HOST. It may enrol again with a token of its name.
+
+    What it has open is cut at once. What is enforced on it stays enforced; its events wait there, and go on where they
+    were when it is back.
+    """
+    from landfast.v1.fleet_pb2 import EvictHostRequest
+    from landfast_cli import hosts
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        found = current.fleet.EvictHost(EvictHostRequest(name=host, reason=reason), timeout=TIMEOUT_S).host
+    click.echo(f"host {host} is evicted; {hosts.way_back(found)}")
 
 
 @fleet.group(

@@ -16,10 +16,15 @@ def as_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def why(command: F) -> F:
+    """`--reason`: why something is done; it goes into the log."""
+    return click.option("--reason", required=True, metavar="TEXT", help="Why, in one line.")(command)
+
+
 def reason(command: F) -> F:
     """`--reason` and `--ticket`: why a policy version came about."""
     command = click.option("--ticket", default="", metavar="ID", help="Where it was decided, e.g. NET-1412.")(command)
-    return click.option("--reason", required=True, metavar="TEXT", help="Why, in one line.")(command)
+    return why(command)
 
 
 def wait(command: F) -> F:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import structlog
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from landfast.channel import CONNECTED
 from landfast.v1.agent_pb2 import (
     EnrollRequest,
     EnrollResponse,
@@ -15,18 +16,22 @@ from landfast.v1.agent_pb2 import (
     PolicyState,
     PushRequest,
     PushResponse,
+    RenewRequest,
+    RenewResponse,
     SyncRequest,
     SyncResponse,
 )
 from landfast.v1.agent_pb2_grpc import AgentServiceServicer
 from landfast.v1.policy_pb2 import PolicyVersion
-from landfast_controller import enrolment, hosts, identities
-from landfast_controller.authority import requested_key, serial_of
+from landfast_controller import enrolment, hosts, renewal
+from landfast_controller.authority import requested_key
 from landfast_controller.beside import beside
 from landfast_controller.callers import Caller, Context, caller_of
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import InvalidError, RefusedError
 from landfast_controller.presence import Seat
+from landfast_controller.renewal import Issued, Pair
+from landfast_controller.store import Transaction
 
 #: Batches of one stream that wait for their commit.
 _WINDOW = 32
@@ -42,13 +47,19 @@ class AgentService(AgentServiceServicer):
 
     async def Enroll(self, request: EnrollRequest, context: Context) -> EnrollResponse:
         caller, host, key = caller_of(context), enrolment.checked_host(request.host), requested_key(request.csr)
-        authority, roster = self.deployment.authority, self.deployment.roster
-        joined = await self.deployment.store.write(lambda tx: enrolment.enrol(tx, authority, caller, host, key))
-        roster.admit(serial_of(joined.certificate), identities.expiry_ns(joined.certificate))
-        for serial in joined.replaced:
-            roster.withdraw(serial)
+        pair = self._pair(host, key)
+        self._settle(await self.deployment.store.write(lambda tx: enrolment.enrol(tx, caller, pair)))
         _log.info("host enrolled", host=host, token=caller.name)
-        return EnrollResponse(certificate=joined.certificate.public_bytes(Encoding.PEM), authority=authority.pem)
+        certificate, recovery = pair.pem
+        return EnrollResponse(certificate=certificate, authority=self.deployment.authority.pem, recovery=recovery)
+
+    async def Renew(self, request: RenewRequest, context: Context) -> RenewResponse:
+        caller, key = caller_of(context), requested_key(request.csr)
+        pair = self._pair(caller.name, key)
+        self._settle(await self.deployment.store.write(lambda tx: renewal.renew(tx, caller, pair)))
+        _log.info("certificate renewed", host=caller.name, by=caller.role, expires=str(pair.agent.not_valid_after_utc))
+        certificate, recovery = pair.pem
+        return RenewResponse(certificate=certificate, recovery=recovery)
 
     async def Sync(  # type: ignore[override]  # writes to the context: a generator could not clean up in time
         self, request_iterator: AsyncIterator[SyncRequest], context: Context
@@ -56,7 +67,8 @@ class AgentService(AgentServiceServicer):
         caller = caller_of(context)
         hello = await _hello(request_iterator)
         with self.deployment.presence.connected(caller.name) as seat:
-            await self.deployment.store.write(lambda tx: hosts.greeted(tx, caller, hello))
+            await asyncio.shield(asyncio.ensure_future(self._greet(caller, hello)))
+            await context.send_initial_metadata(((CONNECTED, "yes"),))
             _log.info("host connected", host=caller.name, policy=hello.loaded.version)
             try:
                 async with beside(self._distribute(context, hello.loaded)):
@@ -72,6 +84,22 @@ class AgentService(AgentServiceServicer):
         async with beside(self._take(request_iterator, caller_of(context).name, pending)):
             while (acknowledged := await _next_settled(pending)) is not None:
                 await context.write(PushResponse(acknowledged=acknowledged))
+
+    def _pair(self, host: str, key: ec.EllipticCurvePublicKey) -> Pair:
+        return renewal.issue(self.deployment.authority, host, key, self.deployment.lifetimes)
+
+    def _settle(self, issued: Issued) -> None:
+        self.deployment.roster.admit_all(issued.pair)
+        self.deployment.roster.withdraw(issued.ended)
+
+    async def _greet(self, caller: Caller, hello: Hello) -> None:
+        """Records the host's words, and that its certificate is in use. Not to be torn in two by a cancellation."""
+
+        async def greet(transaction: Transaction) -> list[str]:
+            await hosts.greeted(transaction, caller, hello)
+            return await renewal.use(transaction, caller)
+
+        self.deployment.roster.withdraw(await self.deployment.store.write(greet))
 
     async def _distribute(self, context: Context, loaded: PolicyState) -> None:
         """Sends the newest policy, unless the host has it; then the newest again whenever there is one."""

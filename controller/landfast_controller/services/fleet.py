@@ -1,23 +1,30 @@
-"""FleetService: hosts, and tokens by which they join."""
+"""FleetService: hosts, tokens by which they join, and who is let in no more."""
 
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from landfast.v1.fleet_pb2 import (
+    BanHostRequest,
+    BanHostResponse,
     CreateTokenRequest,
     CreateTokenResponse,
+    EvictHostRequest,
+    EvictHostResponse,
     GetHostRequest,
     GetHostResponse,
+    Host,
     ListHostsRequest,
     ListHostsResponse,
+    UnbanHostRequest,
+    UnbanHostResponse,
 )
 from landfast.v1.fleet_pb2_grpc import FleetServiceServicer
-from landfast_controller import enrolment, hosts, identities
-from landfast_controller.authority import requested_key, serial_of
+from landfast_controller import enrolment, hosts, identities, membership
+from landfast_controller.authority import requested_key
 from landfast_controller.callers import Context, caller_of
 from landfast_controller.deployment import Deployment
-from landfast_controller.errors import NotFoundError
+from landfast_controller.errors import InvalidError
 
 
 @dataclass(frozen=True)
@@ -31,19 +38,46 @@ class FleetService(FleetServiceServicer):
         return ListHostsResponse(hosts=[hosts.message(row, newest, self.deployment.presence) for row in rows])
 
     async def GetHost(self, request: GetHostRequest, context: Context) -> GetHostResponse:
-        async with self.deployment.store.reading() as connection:
-            rows = await hosts.rows(connection, enrolment.checked_host(request.name))
-        if not rows:
-            raise NotFoundError(f"host {request.name} is not enrolled; `landfast fleet list` shows the hosts")
-        return GetHostResponse(host=hosts.message(rows[0], self.deployment.newest.version, self.deployment.presence))
+        return GetHostResponse(host=await self._host(enrolment.checked_host(request.name)))
 
     async def CreateToken(self, request: CreateTokenRequest, context: Context) -> CreateTokenResponse:
         actor, host = caller_of(context), enrolment.checked_host(request.host) if request.host else ""
         life = identities.lifetime(request.lifetime_s, enrolment.TOKEN_LIFETIME, enrolment.LONGEST_TOKEN_LIFETIME)
         token = enrolment.new_token(self.deployment.authority, requested_key(request.csr), life)
         await self.deployment.store.write(lambda transaction: enrolment.add_token(transaction, token, host, actor))
-        self.deployment.roster.admit(serial_of(token.certificate), token.expires_ns)
+        self.deployment.roster.admit_all([token.certificate])
         response = CreateTokenResponse(token_id=token.holder.name, authority=self.deployment.authority.pem)
         response.certificate = token.certificate.public_bytes(Encoding.PEM)
         response.expires.FromNanoseconds(token.expires_ns)
         return response
+
+    async def BanHost(self, request: BanHostRequest, context: Context) -> BanHostResponse:
+        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), _reason(request.reason)
+        await self.deployment.store.write(lambda transaction: membership.ban(transaction, actor, name, reason))
+        self.deployment.roster.ban(name, reason)
+        return BanHostResponse(host=await self._host(name))
+
+    async def UnbanHost(self, request: UnbanHostRequest, context: Context) -> UnbanHostResponse:
+        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), _reason(request.reason)
+        await self.deployment.store.write(lambda transaction: membership.unban(transaction, actor, name, reason))
+        self.deployment.roster.unban(name)
+        return UnbanHostResponse(host=await self._host(name))
+
+    async def EvictHost(self, request: EvictHostRequest, context: Context) -> EvictHostResponse:
+        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), _reason(request.reason)
+        ended = await self.deployment.store.write(lambda tx: membership.evict(tx, actor, name, reason))
+        self.deployment.roster.withdraw(ended)
+        return EvictHostResponse(host=await self._host(name))
+
+    async def _host(self, name: str) -> Host:
+        async with self.deployment.store.reading() as connection:
+            rows = await hosts.rows(connection, name)
+        if not rows:
+            raise membership.not_enrolled(name)
+        return hosts.message(rows[0], self.deployment.newest.version, self.deployment.presence)
+
+
+def _reason(reason: str) -> str:
+    if not reason.strip():
+        raise InvalidError("reason: it is empty; say in one line why, for those who read the log")
+    return reason

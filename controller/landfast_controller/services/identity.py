@@ -40,7 +40,7 @@ class IdentityService(IdentityServiceServicer):
         life = identities.lifetime(request.lifetime_s, LIFETIME, LONGEST_LIFETIME)
         certificate = self.deployment.authority.issue(holder, key, life)
         identity = await self.deployment.store.write(lambda tx: create(tx, holder, certificate, actor.id))
-        self.deployment.roster.admit(serial_of(certificate), identities.expiry_ns(certificate))
+        self.deployment.roster.admit_all([certificate])
         pem = certificate.public_bytes(Encoding.PEM)
         return CreateIdentityResponse(identity=identity, certificate=pem, authority=self.deployment.authority.pem)
 
@@ -51,8 +51,7 @@ class IdentityService(IdentityServiceServicer):
     async def RevokeIdentity(self, request: RevokeIdentityRequest, context: Context) -> RevokeIdentityResponse:
         actor, name = caller_of(context), _name(request.name)
         identity, serials = await self.deployment.store.write(lambda tx: revoke(tx, actor, name))
-        for serial in serials:
-            self.deployment.roster.withdraw(serial)
+        self.deployment.roster.withdraw(serials)
         return RevokeIdentityResponse(identity=identity)
 
 
@@ -64,7 +63,7 @@ async def create(transaction: Transaction, holder: SpiffeId, certificate: x509.C
             f"identity {holder.name} exists, with the role {found.role}; choose another name, or revoke it first "
             f"(landfast identity revoke {holder.name})"
         )
-    identity = await identities.add(transaction, holder, certificate, actor)
+    identity = await identities.add(transaction, certificate, actor)
     words = f"{holder.role} {holder.name}"
     kind = ControlAction.KIND_IDENTITY_CREATED
     await transaction.record(action(kind, actor, holder.name, words, role=holder.role, serial=serial_of(certificate)))

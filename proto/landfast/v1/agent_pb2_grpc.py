@@ -39,6 +39,11 @@ class AgentServiceStub:
                 request_serializer=landfast_dot_v1_dot_agent__pb2.EnrollRequest.SerializeToString,
                 response_deserializer=landfast_dot_v1_dot_agent__pb2.EnrollResponse.FromString,
                 _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/landfast.v1.AgentService/Renew',
+                request_serializer=landfast_dot_v1_dot_agent__pb2.RenewRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_agent__pb2.RenewResponse.FromString,
+                _registered_method=True)
         self.Sync = channel.stream_stream(
                 '/landfast.v1.AgentService/Sync',
                 request_serializer=landfast_dot_v1_dot_agent__pb2.SyncRequest.SerializeToString,
@@ -61,8 +66,17 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Renew(self, request, context):
+        """Another certificate for the caller's own host. It is pending until it is used, by Sync or by Renew: only then the
+        host's others end. Until then they stay valid, and a newer one takes the place of one that is pending.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Sync(self, request_iterator, context):
-        """Policies down, proofs of what is loaded up. The first request is a Hello.
+        """Policies down, proofs of what is loaded up. The first request is a Hello. Once it is recorded the response's headers
+        come, with landfast.channel.CONNECTED: the host is connected then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +96,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Enroll,
                     request_deserializer=landfast_dot_v1_dot_agent__pb2.EnrollRequest.FromString,
                     response_serializer=landfast_dot_v1_dot_agent__pb2.EnrollResponse.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=landfast_dot_v1_dot_agent__pb2.RenewRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_agent__pb2.RenewResponse.SerializeToString,
             ),
             'Sync': grpc.stream_stream_rpc_method_handler(
                     servicer.Sync,
@@ -121,6 +140,33 @@ class AgentService:
             '/landfast.v1.AgentService/Enroll',
             landfast_dot_v1_dot_agent__pb2.EnrollRequest.SerializeToString,
             landfast_dot_v1_dot_agent__pb2.EnrollResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.AgentService/Renew',
+            landfast_dot_v1_dot_agent__pb2.RenewRequest.SerializeToString,
+            landfast_dot_v1_dot_agent__pb2.RenewResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,8 +35,14 @@ class AgentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AgentServiceAsyncStub: ...
     Enroll: _grpc.UnaryUnaryMultiCallable[_agent_pb2.EnrollRequest, _agent_pb2.EnrollResponse]
     """Exchanges a one-time enrolment credential (the client certificate of this very call) for the host's own."""
+    Renew: _grpc.UnaryUnaryMultiCallable[_agent_pb2.RenewRequest, _agent_pb2.RenewResponse]
+    """Another certificate for the caller's own host. It is pending until it is used, by Sync or by Renew: only then the
+    host's others end. Until then they stay valid, and a newer one takes the place of one that is pending.
+    """
     Sync: _grpc.StreamStreamMultiCallable[_agent_pb2.SyncRequest, _agent_pb2.SyncResponse]
-    """Policies down, proofs of what is loaded up. The first request is a Hello."""
+    """Policies down, proofs of what is loaded up. The first request is a Hello. Once it is recorded the response's headers
+    come, with landfast.channel.CONNECTED: the host is connected then.
+    """
     Push: _grpc.StreamStreamMultiCallable[_agent_pb2.PushRequest, _agent_pb2.PushResponse]
     """Batches up, in the host's order; a response acknowledges everything up to a sequence number, durably."""
 
@@ -45,8 +51,14 @@ class AgentServiceAsyncStub(AgentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Enroll: _aio.UnaryUnaryMultiCallable[_agent_pb2.EnrollRequest, _agent_pb2.EnrollResponse]  # type: ignore[assignment]
     """Exchanges a one-time enrolment credential (the client certificate of this very call) for the host's own."""
+    Renew: _aio.UnaryUnaryMultiCallable[_agent_pb2.RenewRequest, _agent_pb2.RenewResponse]  # type: ignore[assignment]
+    """Another certificate for the caller's own host. It is pending until it is used, by Sync or by Renew: only then the
+    host's others end. Until then they stay valid, and a newer one takes the place of one that is pending.
+    """
     Sync: _aio.StreamStreamMultiCallable[_agent_pb2.SyncRequest, _agent_pb2.SyncResponse]  # type: ignore[assignment]
-    """Policies down, proofs of what is loaded up. The first request is a Hello."""
+    """Policies down, proofs of what is loaded up. The first request is a Hello. Once it is recorded the response's headers
+    come, with landfast.channel.CONNECTED: the host is connected then.
+    """
     Push: _aio.StreamStreamMultiCallable[_agent_pb2.PushRequest, _agent_pb2.PushResponse]  # type: ignore[assignment]
     """Batches up, in the host's order; a response acknowledges everything up to a sequence number, durably."""
 
@@ -60,12 +72,24 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Exchanges a one-time enrolment credential (the client certificate of this very call) for the host's own."""
 
     @_abc_1.abstractmethod
+    def Renew(
+        self,
+        request: _agent_pb2.RenewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.RenewResponse, _abc.Awaitable[_agent_pb2.RenewResponse]]:
+        """Another certificate for the caller's own host. It is pending until it is used, by Sync or by Renew: only then the
+        host's others end. Until then they stay valid, and a newer one takes the place of one that is pending.
+        """
+
+    @_abc_1.abstractmethod
     def Sync(
         self,
         request_iterator: _MaybeAsyncIterator[_agent_pb2.SyncRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_agent_pb2.SyncResponse], _abc.AsyncIterator[_agent_pb2.SyncResponse]]:
-        """Policies down, proofs of what is loaded up. The first request is a Hello."""
+        """Policies down, proofs of what is loaded up. The first request is a Hello. Once it is recorded the response's headers
+        come, with landfast.channel.CONNECTED: the host is connected then.
+        """
 
     @_abc_1.abstractmethod
     def Push(

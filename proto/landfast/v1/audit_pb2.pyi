@@ -145,6 +145,12 @@ class ControlAction(_message.Message):
         """A host has proved that it runs a version."""
         KIND_POLICY_REJECTED: ControlAction._Kind.ValueType  # 7
         KIND_MAPS_ALTERED: ControlAction._Kind.ValueType  # 8
+        KIND_HOST_RENEWED: ControlAction._Kind.ValueType  # 9
+        """A host was given another certificate before its own expired, or after."""
+        KIND_HOST_BANNED: ControlAction._Kind.ValueType  # 10
+        KIND_HOST_UNBANNED: ControlAction._Kind.ValueType  # 11
+        KIND_HOST_EVICTED: ControlAction._Kind.ValueType  # 12
+        """A host's certificates were ended."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -157,6 +163,12 @@ class ControlAction(_message.Message):
     """A host has proved that it runs a version."""
     KIND_POLICY_REJECTED: ControlAction.Kind.ValueType  # 7
     KIND_MAPS_ALTERED: ControlAction.Kind.ValueType  # 8
+    KIND_HOST_RENEWED: ControlAction.Kind.ValueType  # 9
+    """A host was given another certificate before its own expired, or after."""
+    KIND_HOST_BANNED: ControlAction.Kind.ValueType  # 10
+    KIND_HOST_UNBANNED: ControlAction.Kind.ValueType  # 11
+    KIND_HOST_EVICTED: ControlAction.Kind.ValueType  # 12
+    """A host's certificates were ended."""
 
     @_typing.final
     class FieldsEntry(_message.Message):

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from landfast.v1 import agent_pb2 as landfast_dot_v1_dot_agent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/fleet.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17landfast/v1/agent.proto\"\xa3\x02\n\x04Host\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x65nrolled\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tconnected\x18\x04 \x01(\x08\x12!\n\x05hello\x18\x05 \x01(\x0b\x32\x12.landfast.v1.Hello\x12.\n\x0cpolicy_state\x18\x06 \x01(\x0b\x32\x18.landfast.v1.PolicyState\x12\x0e\n\x06proved\x18\x07 \x01(\x08\x12#\n\x06health\x18\x08 \x01(\x0b\x32\x13.landfast.v1.Health\x12\x15\n\rlast_sequence\x18\t \x01(\x04\"\x12\n\x10ListHostsRequest\"5\n\x11ListHostsResponse\x12 \n\x05hosts\x18\x01 \x03(\x0b\x32\x11.landfast.v1.Host\"\x1e\n\x0eGetHostRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x0fGetHostResponse\x12\x1f\n\x04host\x18\x01 \x01(\x0b\x32\x11.landfast.v1.Host\"C\n\x12\x43reateTokenRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x12\n\nlifetime_s\x18\x02 \x01(\r\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"|\n\x13\x43reateTokenResponse\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\x08Identity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12+\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07revoked\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x06 \x01(\t\"T\n\x15\x43reateIdentityRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x12\n\nlifetime_s\x18\x03 \x01(\r\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\"i\n\x16\x43reateIdentityResponse\x12\'\n\x08identity\x18\x01 \x01(\x0b\x32\x15.landfast.v1.Identity\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tauthority\x18\x03 \x01(\x0c\"\x17\n\x15ListIdentitiesRequest\"C\n\x16ListIdentitiesResponse\x12)\n\nidentities\x18\x01 \x03(\x0b\x32\x15.landfast.v1.Identity\"%\n\x15RevokeIdentityRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x16RevokeIdentityResponse\x12\'\n\x08identity\x18\x01 \x01(\x0b\x32\x15.landfast.v1.Identity2\xf2\x01\n\x0c\x46leetService\x12J\n\tListHosts\x12\x1d.landfast.v1.ListHostsRequest\x1a\x1e.landfast.v1.ListHostsResponse\x12\x44\n\x07GetHost\x12\x1b.landfast.v1.GetHostRequest\x1a\x1c.landfast.v1.GetHostResponse\x12P\n\x0b\x43reateToken\x12\x1f.landfast.v1.CreateTokenRequest\x1a .landfast.v1.CreateTokenResponse2\xa2\x02\n\x0fIdentityService\x12Y\n\x0e\x43reateIdentity\x12\".landfast.v1.CreateIdentityRequest\x1a#.landfast.v1.CreateIdentityResponse\x12Y\n\x0eListIdentities\x12\".landfast.v1.ListIdentitiesRequest\x1a#.landfast.v1.ListIdentitiesResponse\x12Y\n\x0eRevokeIdentity\x12\".landfast.v1.RevokeIdentityRequest\x1a#.landfast.v1.RevokeIdentityResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/fleet.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17landfast/v1/agent.proto\"\xf8\x02\n\x04Host\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x65nrolled\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tconnected\x18\x04 \x01(\x08\x12!\n\x05hello\x18\x05 \x01(\x0b\x32\x12.landfast.v1.Hello\x12.\n\x0cpolicy_state\x18\x06 \x01(\x0b\x32\x18.landfast.v1.PolicyState\x12\x0e\n\x06proved\x18\x07 \x01(\x08\x12#\n\x06health\x18\x08 \x01(\x0b\x32\x13.landfast.v1.Health\x12\x15\n\rlast_sequence\x18\t \x01(\x04\x12\x34\n\x10identity_expires\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x03\x62\x61n\x18\x0b \x01(\x0b\x32\x10.landfast.v1.Ban\"L\n\x03\x42\x61n\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x12\n\x10ListHostsRequest\"5\n\x11ListHostsResponse\x12 \n\x05hosts\x18\x01 \x03(\x0b\x32\x11.landfast.v1.Host\"\x1e\n\x0eGetHostRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x0fGetHostResponse\x12\x1f\n\x04host\x18\x01 \x01(\x0b\x32\x11.landfast.v1.Host\"C\n\x12\x43reateTokenRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x12\n\nlifetime_s\x18\x02 \x01(\r\x12\x0b\n\x03\x63sr\x18\x03 \x01(\x0c\"|\n\x13\x43reateTokenResponse\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\".\n\x0e\x42\x61nHostRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"2\n\x0f\x42\x61nHostResponse\x12\x1f\n\x04host\x18\x01 \x01(\x0b\x32\x11.landfast.v1.Host\"0\n\x10UnbanHostRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"4\n\x11UnbanHostResponse\x12\x1f\n\x04host\x18\x01 \x01(\x0b\x32\x11.landfast.v1.Host\"0\n\x10\x45victHostRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"4\n\x11\x45victHostResponse\x12\x1f\n\x04host\x18\x01 \x01(\x0b\x32\x11.landfast.v1.Host\"\xc1\x01\n\x08Identity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12+\n\x07\x63reated\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07revoked\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x06 \x01(\t\"T\n\x15\x43reateIdentityRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x12\n\nlifetime_s\x18\x03 \x01(\r\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\"i\n\x16\x43reateIdentityResponse\x12\'\n\x08identity\x18\x01 \x01(\x0b\x32\x15.landfast.v1.Identity\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tauthority\x18\x03 \x01(\x0c\"\x17\n\x15ListIdentitiesRequest\"C\n\x16ListIdentitiesResponse\x12)\n\nidentities\x18\x01 \x03(\x0b\x32\x15.landfast.v1.Identity\"%\n\x15RevokeIdentityRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x16RevokeIdentityResponse\x12\'\n\x08identity\x18\x01 \x01(\x0b\x32\x15.landfast.v1.Identity2\xd0\x03\n\x0c\x46leetService\x12J\n\tListHosts\x12\x1d.landfast.v1.ListHostsRequest\x1a\x1e.landfast.v1.ListHostsResponse\x12\x44\n\x07GetHost\x12\x1b.landfast.v1.GetHostRequest\x1a\x1c.landfast.v1.GetHostResponse\x12P\n\x0b\x43reateToken\x12\x1f.landfast.v1.CreateTokenRequest\x1a .landfast.v1.CreateTokenResponse\x12\x44\n\x07\x42\x61nHost\x12\x1b.landfast.v1.BanHostRequest\x1a\x1c.landfast.v1.BanHostResponse\x12J\n\tUnbanHost\x12\x1d.landfast.v1.UnbanHostRequest\x1a\x1e.landfast.v1.UnbanHostResponse\x12J\n\tEvictHost\x12\x1d.landfast.v1.EvictHostRequest\x1a\x1e.landfast.v1.EvictHostResponse2\xa2\x02\n\x0fIdentityService\x12Y\n\x0e\x43reateIdentity\x12\".landfast.v1.CreateIdentityRequest\x1a#.landfast.v1.CreateIdentityResponse\x12Y\n\x0eListIdentities\x12\".landfast.v1.ListIdentitiesRequest\x1a#.landfast.v1.ListIdentitiesResponse\x12Y\n\x0eRevokeIdentity\x12\".landfast.v1.RevokeIdentityRequest\x1a#.landfast.v1.RevokeIdentityResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,35 +34,49 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'landfast.v1.fleet_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HOST']._serialized_start=99
-  _globals['_HOST']._serialized_end=390
-  _globals['_LISTHOSTSREQUEST']._serialized_start=392
-  _globals['_LISTHOSTSREQUEST']._serialized_end=410
-  _globals['_LISTHOSTSRESPONSE']._serialized_start=412
-  _globals['_LISTHOSTSRESPONSE']._serialized_end=465
-  _globals['_GETHOSTREQUEST']._serialized_start=467
-  _globals['_GETHOSTREQUEST']._serialized_end=497
-  _globals['_GETHOSTRESPONSE']._serialized_start=499
-  _globals['_GETHOSTRESPONSE']._serialized_end=549
-  _globals['_CREATETOKENREQUEST']._serialized_start=551
-  _globals['_CREATETOKENREQUEST']._serialized_end=618
-  _globals['_CREATETOKENRESPONSE']._serialized_start=620
-  _globals['_CREATETOKENRESPONSE']._serialized_end=744
-  _globals['_IDENTITY']._serialized_start=747
-  _globals['_IDENTITY']._serialized_end=940
-  _globals['_CREATEIDENTITYREQUEST']._serialized_start=942
-  _globals['_CREATEIDENTITYREQUEST']._serialized_end=1026
-  _globals['_CREATEIDENTITYRESPONSE']._serialized_start=1028
-  _globals['_CREATEIDENTITYRESPONSE']._serialized_end=1133
-  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1135
-  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1158
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1160
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1227
-  _globals['_REVOKEIDENTITYREQUEST']._serialized_start=1229
-  _globals['_REVOKEIDENTITYREQUEST']._serialized_end=1266
-  _globals['_REVOKEIDENTITYRESPONSE']._serialized_start=1268
-  _globals['_REVOKEIDENTITYRESPONSE']._serialized_end=1333
-  _globals['_FLEETSERVICE']._serialized_start=1336
-  _globals['_FLEETSERVICE']._serialized_end=1578
-  _globals['_IDENTITYSERVICE']._serialized_start=1581
-  _globals['_IDENTITYSERVICE']._serialized_end=1871
+  _globals['_HOST']._serialized_end=475
+  _globals['_BAN']._serialized_start=477
+  _globals['_BAN']._serialized_end=553
+  _globals['_LISTHOSTSREQUEST']._serialized_start=555
+  _globals['_LISTHOSTSREQUEST']._serialized_end=573
+  _globals['_LISTHOSTSRESPONSE']._serialized_start=575
+  _globals['_LISTHOSTSRESPONSE']._serialized_end=628
+  _globals['_GETHOSTREQUEST']._serialized_start=630
+  _globals['_GETHOSTREQUEST']._serialized_end=660
+  _globals['_GETHOSTRESPONSE']._serialized_start=662
+  _globals['_GETHOSTRESPONSE']._serialized_end=712
+  _globals['_CREATETOKENREQUEST']._serialized_start=714
+  _globals['_CREATETOKENREQUEST']._serialized_end=781
+  _globals['_CREATETOKENRESPONSE']._serialized_start=783
+  _globals['_CREATETOKENRESPONSE']._serialized_end=907
+  _globals['_BANHOSTREQUEST']._serialized_start=909
+  _globals['_BANHOSTREQUEST']._serialized_end=955
+  _globals['_BANHOSTRESPONSE']._serialized_start=957
+  _globals['_BANHOSTRESPONSE']._serialized_end=1007
+  _globals['_UNBANHOSTREQUEST']._serialized_start=1009
+  _globals['_UNBANHOSTREQUEST']._serialized_end=1057
+  _globals['_UNBANHOSTRESPONSE']._serialized_start=1059
+  _globals['_UNBANHOSTRESPONSE']._serialized_end=1111
+  _globals['_EVICTHOSTREQUEST']._serialized_start=1113
+  _globals['_EVICTHOSTREQUEST']._serialized_end=1161
+  _globals['_EVICTHOSTRESPONSE']._serialized_start=1163
+  _globals['_EVICTHOSTRESPONSE']._serialized_end=1215
+  _globals['_IDENTITY']._serialized_start=1218
+  _globals['_IDENTITY']._serialized_end=1411
+  _globals['_CREATEIDENTITYREQUEST']._serialized_start=1413
+  _globals['_CREATEIDENTITYREQUEST']._serialized_end=1497
+  _globals['_CREATEIDENTITYRESPONSE']._serialized_start=1499
+  _globals['_CREATEIDENTITYRESPONSE']._serialized_end=1604
+  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1606
+  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1629
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1631
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1698
+  _globals['_REVOKEIDENTITYREQUEST']._serialized_start=1700
+  _globals['_REVOKEIDENTITYREQUEST']._serialized_end=1737
+  _globals['_REVOKEIDENTITYRESPONSE']._serialized_start=1739
+  _globals['_REVOKEIDENTITYRESPONSE']._serialized_end=1804
+  _globals['_FLEETSERVICE']._serialized_start=1807
+  _globals['_FLEETSERVICE']._serialized_end=2271
+  _globals['_IDENTITYSERVICE']._serialized_start=2274
+  _globals['_IDENTITYSERVICE']._serialized_end=2564
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,21 @@ class FleetServiceStub:
                 request_serializer=landfast_dot_v1_dot_fleet__pb2.CreateTokenRequest.SerializeToString,
                 response_deserializer=landfast_dot_v1_dot_fleet__pb2.CreateTokenResponse.FromString,
                 _registered_method=True)
+        self.BanHost = channel.unary_unary(
+                '/landfast.v1.FleetService/BanHost',
+                request_serializer=landfast_dot_v1_dot_fleet__pb2.BanHostRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_fleet__pb2.BanHostResponse.FromString,
+                _registered_method=True)
+        self.UnbanHost = channel.unary_unary(
+                '/landfast.v1.FleetService/UnbanHost',
+                request_serializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostResponse.FromString,
+                _registered_method=True)
+        self.EvictHost = channel.unary_unary(
+                '/landfast.v1.FleetService/EvictHost',
+                request_serializer=landfast_dot_v1_dot_fleet__pb2.EvictHostRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_fleet__pb2.EvictHostResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServiceServicer:
@@ -73,6 +88,26 @@ class FleetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BanHost(self, request, context):
+        """The host may neither connect nor enrol until it is unbanned. Cuts what it has open, at once. Its certificates stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnbanHost(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EvictHost(self, request, context):
+        """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -90,6 +125,21 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.CreateToken,
                     request_deserializer=landfast_dot_v1_dot_fleet__pb2.CreateTokenRequest.FromString,
                     response_serializer=landfast_dot_v1_dot_fleet__pb2.CreateTokenResponse.SerializeToString,
+            ),
+            'BanHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.BanHost,
+                    request_deserializer=landfast_dot_v1_dot_fleet__pb2.BanHostRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_fleet__pb2.BanHostResponse.SerializeToString,
+            ),
+            'UnbanHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnbanHost,
+                    request_deserializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostResponse.SerializeToString,
+            ),
+            'EvictHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvictHost,
+                    request_deserializer=landfast_dot_v1_dot_fleet__pb2.EvictHostRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_fleet__pb2.EvictHostResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -173,6 +223,87 @@ class FleetService:
             '/landfast.v1.FleetService/CreateToken',
             landfast_dot_v1_dot_fleet__pb2.CreateTokenRequest.SerializeToString,
             landfast_dot_v1_dot_fleet__pb2.CreateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BanHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.FleetService/BanHost',
+            landfast_dot_v1_dot_fleet__pb2.BanHostRequest.SerializeToString,
+            landfast_dot_v1_dot_fleet__pb2.BanHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnbanHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.FleetService/UnbanHost',
+            landfast_dot_v1_dot_fleet__pb2.UnbanHostRequest.SerializeToString,
+            landfast_dot_v1_dot_fleet__pb2.UnbanHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvictHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.FleetService/EvictHost',
+            landfast_dot_v1_dot_fleet__pb2.EvictHostRequest.SerializeToString,
+            landfast_dot_v1_dot_fleet__pb2.EvictHostResponse.FromString,
             options,
             channel_credentials,
             insecure,

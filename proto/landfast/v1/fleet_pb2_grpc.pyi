@@ -37,6 +37,11 @@ class FleetServiceStub:
     GetHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.GetHostRequest, _fleet_pb2.GetHostResponse]
     CreateToken: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.CreateTokenRequest, _fleet_pb2.CreateTokenResponse]
     """A credential with which one host can enrol, once. Takes a CSR: the private key stays with the caller."""
+    BanHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.BanHostRequest, _fleet_pb2.BanHostResponse]
+    """The host may neither connect nor enrol until it is unbanned. Cuts what it has open, at once. Its certificates stay."""
+    UnbanHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.UnbanHostRequest, _fleet_pb2.UnbanHostResponse]
+    EvictHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.EvictHostRequest, _fleet_pb2.EvictHostResponse]
+    """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name."""
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
@@ -45,6 +50,11 @@ class FleetServiceAsyncStub(FleetServiceStub):
     GetHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.GetHostRequest, _fleet_pb2.GetHostResponse]  # type: ignore[assignment]
     CreateToken: _aio.UnaryUnaryMultiCallable[_fleet_pb2.CreateTokenRequest, _fleet_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """A credential with which one host can enrol, once. Takes a CSR: the private key stays with the caller."""
+    BanHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.BanHostRequest, _fleet_pb2.BanHostResponse]  # type: ignore[assignment]
+    """The host may neither connect nor enrol until it is unbanned. Cuts what it has open, at once. Its certificates stay."""
+    UnbanHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.UnbanHostRequest, _fleet_pb2.UnbanHostResponse]  # type: ignore[assignment]
+    EvictHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.EvictHostRequest, _fleet_pb2.EvictHostResponse]  # type: ignore[assignment]
+    """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name."""
 
 class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -68,6 +78,29 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_pb2.CreateTokenResponse, _abc.Awaitable[_fleet_pb2.CreateTokenResponse]]:
         """A credential with which one host can enrol, once. Takes a CSR: the private key stays with the caller."""
+
+    @_abc_1.abstractmethod
+    def BanHost(
+        self,
+        request: _fleet_pb2.BanHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.BanHostResponse, _abc.Awaitable[_fleet_pb2.BanHostResponse]]:
+        """The host may neither connect nor enrol until it is unbanned. Cuts what it has open, at once. Its certificates stay."""
+
+    @_abc_1.abstractmethod
+    def UnbanHost(
+        self,
+        request: _fleet_pb2.UnbanHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.UnbanHostResponse, _abc.Awaitable[_fleet_pb2.UnbanHostResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def EvictHost(
+        self,
+        request: _fleet_pb2.EvictHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.EvictHostResponse, _abc.Awaitable[_fleet_pb2.EvictHostResponse]]:
+        """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name."""
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

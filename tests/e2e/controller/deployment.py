@@ -35,13 +35,17 @@ _START_S = 60
 
 @dataclass
 class Deployment:
-    """What `init` made, and the process that serves it. Restarts keep the port."""
+    """What `init` made, and the process that serves it. Restarts keep the port.
+
+    `settings` are lines of its configuration file beside directory and address.
+    """
 
     directory: Path
     port: int = 0
     program: Program | None = None
     counter: int = 0
     logs: list[Path] = field(default_factory=list)
+    settings: str = ""
 
     @classmethod
     def make(cls) -> "Deployment":
@@ -62,8 +66,11 @@ class Deployment:
     def start(self) -> "Deployment":
         log = self.directory.parent / f"serve-{len(self.logs)}.log"
         self.logs.append(log)
-        serve = [*SERVER, "serve", "--dir", self.directory, "--listen", self.address]
-        self.program = Program(serve, log).ready(lambda: "listening on port" in log.read_text(), _START_S)
+        config = self.directory.parent / "controller.toml"
+        config.write_text(f'directory = "{self.directory}"\nlisten = "{self.address}"\n{self.settings}')
+        self.program = Program([*SERVER, "serve", "--config", config], log).ready(
+            lambda: "listening on port" in log.read_text(), _START_S
+        )
         self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
         return self
 
@@ -119,13 +126,19 @@ class Deployment:
         async with self.channel(token or await self.token()) as channel:
             request = EnrollRequest(host=host, csr=signing_request(key))
             made = await AgentServiceStub(channel).Enroll(request)
-        return Bundle(key_pem(key), made.certificate, made.authority)
+        return Bundle(key_pem(key), made.certificate, made.authority, made.recovery)
 
     async def by_role(self, role: str) -> Bundle:
         """A valid credential of any role that calls the controller."""
-        if role == Role.AGENT:
-            return await self.enrol(self.name("host"))
+        if role in (Role.AGENT, Role.RECOVER):
+            host = await self.enrol(self.name("host"))
+            return host if role == Role.AGENT else recovering(host)
         return await (self.token() if role == Role.ENROL else self.identity(role))
+
+
+def recovering(bundle: Bundle) -> Bundle:
+    """The identity by which a host renews an expired one."""
+    return Bundle(bundle.key, bundle.recovery, bundle.authority)
 
 
 def code_of(failure: Any) -> grpc.StatusCode:

@@ -9,12 +9,14 @@ from grpc.aio import AioRpcError, Channel
 from landfast_controller.server import methods
 from tests.e2e.controller.deployment import Deployment
 
-_ROLES = ("agent", "enrol", "operator", "approver", "auditor")
+_ROLES = ("agent", "enrol", "recover", "operator", "approver", "auditor")
+_ANY = set(_ROLES) - {"recover"}
 _PEOPLE = {"operator", "approver", "auditor"}
 
 #: Written down anew, not taken from the server.
 _MAY = {
     "landfast.v1.AgentService/Enroll": {"enrol"},
+    "landfast.v1.AgentService/Renew": {"agent", "recover"},
     "landfast.v1.AgentService/Sync": {"agent"},
     "landfast.v1.AgentService/Push": {"agent"},
     "landfast.v1.PolicyService/GetPolicy": _PEOPLE,
@@ -23,14 +25,17 @@ _MAY = {
     "landfast.v1.FleetService/ListHosts": _PEOPLE,
     "landfast.v1.FleetService/GetHost": _PEOPLE,
     "landfast.v1.FleetService/CreateToken": {"operator", "approver"},
+    "landfast.v1.FleetService/BanHost": {"operator", "approver"},
+    "landfast.v1.FleetService/UnbanHost": {"approver"},
+    "landfast.v1.FleetService/EvictHost": {"operator", "approver"},
     "landfast.v1.IdentityService/CreateIdentity": {"approver"},
     "landfast.v1.IdentityService/ListIdentities": {"operator", "approver"},
     "landfast.v1.IdentityService/RevokeIdentity": {"approver"},
     "landfast.v1.AuditService/Subscribe": _PEOPLE,
-    "grpc.health.v1.Health/Check": set(_ROLES),
-    "grpc.health.v1.Health/List": set(_ROLES),
-    "grpc.health.v1.Health/Watch": set(_ROLES),
-    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": set(_ROLES),
+    "grpc.health.v1.Health/Check": _ANY,
+    "grpc.health.v1.Health/List": _ANY,
+    "grpc.health.v1.Health/Watch": _ANY,
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANY,
 }
 
 

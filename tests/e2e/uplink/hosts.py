@@ -48,6 +48,20 @@ class Agent:
         self.spool.close()
 
 
+async def enrolled(deployment, directory):
+    """A host that is enrolled, not yet connected."""
+    name = deployment.name("hall")
+    await join(deployment, directory, name)
+    return Agent(deployment, directory / "state", name)
+
+
+async def join(deployment, directory, name, again=False):
+    """Enrols the host `name`, whose state is in `directory`."""
+    token = directory / "token.pem"
+    (await deployment.token(host=name if again else "")).write(token)
+    await asyncio.to_thread(enrol.enrol, deployment.address, token, directory / "state", name)
+
+
 async def until(holds, what, timeout=10.0):
     """Waits without blocking the loop; seconds it took."""
     began = asyncio.get_running_loop().time()

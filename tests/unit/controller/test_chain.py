@@ -7,7 +7,7 @@ from tests.e2e.controller import batches
 
 
 def _chain(last: int = 0, digest: bytes = b"", begun: bool = True) -> Chain:
-    return Chain("hall-1", last, digest, 0, begun)
+    return Chain("hall-1", last, digest, start=3, enrolled=3 if begun else 8, begun=begun)
 
 
 def test_batches_that_follow_extend_it() -> None:
@@ -22,7 +22,18 @@ def test_after_an_enrolment_any_batch_begins_it() -> None:
     chain = _chain(500, b"x" * 32, begun=False)
     data = batches.Chain("hall-1", first=77, previous=b"y" * 32).batch()
     assert chain.extend(batch.decode(data), batch.digest(data))
-    assert chain.last_sequence == 81
+    assert (chain.last_sequence, chain.start) == (81, 8)
+
+
+def test_after_an_enrolment_the_chain_goes_on_if_it_can() -> None:
+    source = batches.Chain("hall-1")
+    stored, following = source.batches(2)
+    chain = _chain(5, batch.digest(stored), begun=False)
+    chain.stored = frozenset((batch.digest(stored),))
+    assert not chain.extend(batch.decode(stored), batch.digest(stored))
+    assert not chain.begun
+    assert chain.extend(batch.decode(following), batch.digest(following))
+    assert (chain.last_sequence, chain.start, chain.begun) == (10, 3, True)
 
 
 def test_what_is_behind_must_have_been_stored_before() -> None:

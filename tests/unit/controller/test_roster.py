@@ -5,7 +5,7 @@ import pytest
 
 from landfast.identity import Role, SpiffeId
 from landfast_controller.callers import Caller
-from landfast_controller.errors import NotAuthenticatedError
+from landfast_controller.errors import NotAuthenticatedError, NotPermittedError
 from landfast_controller.roster import Roster
 
 _ALICE = Caller(SpiffeId("d", Role.OPERATOR, "alice"), "a1")
@@ -42,9 +42,30 @@ async def test_withdrawing_ends_every_guarded_body() -> None:
 
     bodies = [asyncio.ensure_future(wait()) for _ in range(7)]
     await asyncio.sleep(0)
-    roster.withdraw(_ALICE.serial)
+    roster.withdraw([_ALICE.serial])
     results = await asyncio.wait_for(asyncio.gather(*bodies, return_exceptions=True), 1)
     assert [type(result) for result in results] == [NotAuthenticatedError] * 7
+
+
+async def test_a_ban_ends_what_its_host_has_open_and_nothing_else() -> None:
+    roster = _roster()
+    hosts = [Caller(SpiffeId("d", Role.AGENT, name), f"h{serial}") for serial, name in enumerate(("hall", "hall", "x"))]
+    for host in hosts:
+        roster.admit(host.serial, time.time_ns() + 60 * 10**9)
+
+    async def wait(host: Caller) -> None:
+        async with roster.guard(host):
+            await asyncio.sleep(0.5)
+
+    bodies = [asyncio.ensure_future(wait(host)) for host in hosts]
+    await asyncio.sleep(0)
+    roster.ban("hall", "stolen")
+    results = await asyncio.gather(*bodies, return_exceptions=True)
+    assert [type(result) for result in results] == [NotPermittedError, NotPermittedError, type(None)]
+    with pytest.raises(NotPermittedError, match=r"host hall is banned: stolen; .*landfast fleet unban hall"):
+        roster.check(hosts[0])
+    roster.unban("hall")
+    roster.check(hosts[0])
 
 
 async def test_expiry_ends_a_guarded_body_within_a_tick() -> None:
