@@ -184,7 +184,7 @@ class Uplink:
         call = stub.Sync()
         self._states = asyncio.Queue(_STATES)
         await call.write(SyncRequest(hello=self._host.hello()))
-        if CONNECTED not in await call.initial_metadata():
+        if CONNECTED not in dict(await call.initial_metadata()):
             await self._receive(call)  # which tells why it is refused
         self._renewal.accepted()
         self._connected, self._since, self._problem = True, time.time(), ""

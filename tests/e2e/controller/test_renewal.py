@@ -46,7 +46,7 @@ async def synchronised(deployment: Deployment, bundle: Bundle) -> AsyncIterator[
     async with deployment.channel(bundle) as channel:
         stream = AgentServiceStub(channel).Sync()
         await stream.write(SyncRequest(hello=Hello()))
-        if CONNECTED not in await stream.initial_metadata():
+        if CONNECTED not in dict(await stream.initial_metadata()):
             await stream.read()  # raises how it ended
         yield stream
 
