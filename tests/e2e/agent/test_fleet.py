@@ -1,6 +1,7 @@
 """Agent and controller together: what one of them or both lose by SIGKILL (nothing), and how fast a word is kept."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -138,6 +139,16 @@ async def test_what_is_wrong_on_a_host_is_told_to_its_controller(both: Fleet) ->
     await both.allow(OPEN)
     state = await both.until(lambda state: state.health.problems)
     assert state.health.problems[0].startswith("canary: the canary does not run")
+
+
+async def test_status_and_doctor_tell_until_when_the_identity_is_good(both: Fleet) -> None:
+    both.start_agent()
+    await both.allow(OPEN)
+    expires = (await both.state()).identity_expires.ToSeconds()
+    daemon = json.loads(both.host.run("status", "--json").stdout)["daemon"]
+    assert daemon["uplink"]["identity"] == {"expires": expires, "problem": ""}
+    assert "\nidentity    certificate until 20" in both.host.run("status").stdout
+    assert "identity: spiffe://landfast.internal/agent/hall, certificate until 20" in both.host.run("doctor").stdout
 
 
 async def test_what_a_full_ring_could_not_take_is_counted_in_the_log(both: Fleet, servers: Network) -> None:

@@ -162,6 +162,22 @@ async def _hosts(deployment: Deployment, name: str, state: PolicyState.State.Val
             await stream.write(SyncRequest(policy_state=answer))
 
 
+async def test_hosts_are_shut_out_and_come_back(approver: Person, tmp_path: Path) -> None:
+    host = approver.deployment.name("cli-host")
+    await approver.deployment.enrol(host)
+    why = ("--reason", "its disk was stolen")
+    assert f"landfast fleet unban {host}" in approver.says("fleet", "ban", host, *why)
+    assert f"its disk was stolen{chr(10)}" in approver.says("fleet", "show", host)
+    assert approver.json("fleet", "show", host)["ban"]["reason"] == "its disk was stolen"
+    assert "banned" in approver.says("fleet", "list")
+    assert "is banned already" in approver.complains("fleet", "ban", host, *why, status=1)
+    assert "banned besides" in approver.says("fleet", "evict", host, *why)
+    assert f"token create --host {host}" in approver.says("fleet", "unban", host, *why)
+    assert approver.json("fleet", "show", host)["identity_expires"] is None
+    assert "evicted" in approver.says("fleet", "list")
+    approver.complains("fleet", "unban", "nobody", *why, status=2)
+
+
 @pytest.mark.parametrize(
     ("state", "status", "words"),
     [
