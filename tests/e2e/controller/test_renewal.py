@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from grpc import StatusCode
-from grpc.aio import AioRpcError
+from grpc.aio import EOF, AioRpcError
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from landfast.channel import CONNECTED
 from landfast.identity import Bundle, certificate_of, key_pem, new_key, signing_request, spiffe_id_of
@@ -57,17 +59,25 @@ async def use(deployment: Deployment, bundle: Bundle) -> None:
 
 
 async def is_refused(deployment: Deployment, bundle: Bundle) -> bool:
-    try:
-        await use(deployment, bundle)
-    except AioRpcError as error:
-        return error.code() == StatusCode.UNAUTHENTICATED
+    """Asked by a plain call: a stream that is refused while one writes may end as INTERNAL instead."""
+    async with deployment.channel(bundle) as channel:
+        try:
+            await HealthStub(channel).Check(HealthCheckRequest(), wait_for_ready=True)
+        except AioRpcError as error:
+            if error.code() == StatusCode.UNAUTHENTICATED:
+                return True
+            raise
     return False
 
 
 async def how_it_ended(stream: Any) -> StatusCode:
-    async with asyncio.timeout(30):
-        code: StatusCode = await stream.code()
-    return code
+    try:
+        async with asyncio.timeout(30):
+            while await stream.read() is not EOF:
+                pass
+    except AioRpcError as error:
+        return error.code()
+    return StatusCode.OK
 
 
 async def actions(deployment: Deployment, kind: "ControlAction.Kind.ValueType", host: str) -> list[ControlAction]:
