@@ -115,7 +115,8 @@ class Roster:
     def _cut(self, ends: Callable[[Caller], bool]) -> None:
         for caller in filter(ends, self._open):
             for limit in self._open[caller]:
-                limit.reschedule(0)
+                if not limit.expired():  # one that was cut may still be writing its last words
+                    limit.reschedule(0)
 
     def _release(self, caller: Caller, limit: asyncio.Timeout) -> None:
         self._open[caller].discard(limit)

@@ -79,6 +79,25 @@ async def test_expiry_ends_a_guarded_body_within_a_tick() -> None:
         watching.cancel()
 
 
+async def test_a_body_that_takes_long_to_end_may_be_cut_again() -> None:
+    roster = _roster()
+
+    async def wait() -> None:
+        async with roster.guard(_ALICE):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.2)
+
+    body = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    for _ in range(3):
+        roster.withdraw([_ALICE.serial])
+        await asyncio.sleep(0.02)
+    with pytest.raises(NotAuthenticatedError):
+        await body
+
+
 async def test_a_timeout_of_the_bodys_own_stays_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         async with _roster().guard(_ALICE), asyncio.timeout(0):
