@@ -25,9 +25,10 @@ from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Protocol, Stage, Verdict
 from landfast_agent import addresses, tasks
 from landfast_agent.canary_driver import Driver, Told
-from landfast_agent.enforcer import Active, Enforcer, Notify
+from landfast_agent.enforcer import Active, Enforcer
 from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.forbidden import Destination, destinations
+from landfast_agent.refusals import Notify
 
 _EVENTS_S = 10.0  # that a record may take to be read
 _WAYS = {Protocol.TCP: ("connect",), Protocol.UDP: ("sendto", "send")}

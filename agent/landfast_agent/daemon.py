@@ -44,6 +44,8 @@ from landfast_agent.unix_names import UnixNames
 if TYPE_CHECKING:
     from landfast.policy.model import Policy
     from landfast.v1.agent_pb2 import PolicyState
+    from landfast_agent.enrolled import EnrolledHost
+    from landfast_agent.trust import Trust
     from landfast_agent.uplink import Uplink
 
 _log = structlog.get_logger()
@@ -63,11 +65,14 @@ class Daemon:
         self._acts = watch.Acts()
         self._act_now, self._reload_now = asyncio.Event(), asyncio.Event()
         self._changing = asyncio.Lock()  # one change of policy at a time
+        self._stale_told = False
         self._enrolment = enrol.read(instance.state)
         _refuse_both(self._enrolment, policy)
         self._lock_fd = lock.hold(instance)
         instance.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = PolicyStore(instance.state / "policies")
+        self._clock = Clock(instance.state / "clock")
+        self._trust = _trust(instance, self._clock) if self._enrolment else None
         self._wanted = self._read_file(store.newest()) if policy else None  # a bad file loads nothing
         altered = _altered_meanwhile(instance)
         self._load()
@@ -91,15 +96,21 @@ class Daemon:
             on_stored=self._stored,
             on_records=self._watch,
         )
-        clock = Clock(instance.state / "clock")
         self._guard, self._backstop = Guard(self._maps, instance), Backstop(instance, self._maps)
         self._guard.settle()
-        self._enforcer = Enforcer(self._maps, store, clock, Lockout(), self._guard, self._backstop, self._notify)
-        self._clock = clock
+        self._enforcer = Enforcer(
+            self._maps,
+            store,
+            self._clock,
+            Lockout(),
+            self._guard,
+            self._backstop,
+            self._notify,
+            self._trust.prove if self._trust else None,
+        )
         self._link = Link(
             instance,
             self._enforcer,
-            self._changing,
             waiting_events=lambda: self._spool.statistics().waiting_events,
             problems=self._problems,
         )
@@ -158,7 +169,7 @@ class Daemon:
 
     def _enforce(self) -> None:
         """The last good policy first, then what the file says."""
-        self._enforcer.restore()
+        self._enforcer.restore(stale=self._is_stale())
         if self._wanted is not None:
             self._enforcer.apply(self._wanted)
 
@@ -168,9 +179,15 @@ class Daemon:
             from landfast_agent.uplink import Uplink
 
             identity = enrol.identity_file(self._instance.state)
-            self._uplink = Uplink(self._enrolment.controller, identity, self._spool, self._link)
+            self._uplink = Uplink(self._enrolment.controller, identity, self._spool, self._host())
         elif self._enforcer.active is None:
             _log.warning("no policy: enrol this host (landfast-agent enroll), or give a file to run --policy")
+
+    def _host(self) -> "EnrolledHost":
+        from landfast_agent.enrolled import EnrolledHost
+
+        assert self._trust is not None
+        return EnrolledHost(self._link, self._enforcer, self._trust, self._changing)
 
     def _stored(self, last: int) -> None:
         """In the recorder's thread."""
@@ -178,12 +195,12 @@ class Daemon:
             with suppress(RuntimeError):  # the loop is closed: the last rounds of a stop
                 self._uplink.stored(last)
 
-    def _read_file(self, newest: "tuple[Policy, bytes] | None") -> bytes:
+    def _read_file(self, newest: "Policy | None") -> bytes:
         """Canonical form of the policy file, as the version after the newest."""
         from landfast_agent import standalone  # YAML takes memory that an enrolled host need not pay
 
         assert self._policy is not None
-        data, warnings = standalone.read(self._policy, newest[0] if newest else None)
+        data, warnings = standalone.read(self._policy, newest)
         for warning in warnings:
             _log.warning(warning)
         return data
@@ -248,16 +265,32 @@ class Daemon:
         while True:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
+            await self._age()
             if self._clock.has_stepped() and self._enforcer.active:
                 self._notify(NoticeKind.NOTICE_KIND_CLOCK_STEPPED, "the clock was set: expiries are computed anew", {})
                 async with self._changing:
                     await asyncio.to_thread(self._enforcer.reinstall)
             if now >= minute_at:
                 minute_at = now + _MINUTE_S
+                self._enforcer.refusals.settle()
                 self._clock.keep()
                 self._enforcer.tagger.sweep()
                 await asyncio.to_thread(self._guard.settle)
                 memory.give_back()
+
+    def _is_stale(self) -> bool:
+        return self._trust is not None and self._trust.is_stale()
+
+    async def _age(self) -> None:
+        """Says once that the policy is stale, and lets the classes feel it that ask for it."""
+        stale = self._is_stale()
+        if self._trust and stale and not self._stale_told:
+            fields = {"expired": str(self._trust.expires)}
+            self._notify(NoticeKind.NOTICE_KIND_STALE_POLICY, self._trust.problem, fields)
+        self._stale_told = stale
+        if self._enforcer.active and self._enforcer.active.stale != stale:
+            async with self._changing:
+                await asyncio.to_thread(self._enforcer.age, stale=stale)
 
     async def _sing(self) -> None:
         """Sends the canary in now and then, and soon again when it fails in a new way or could not conclude."""
@@ -299,7 +332,8 @@ class Daemon:
         """What is wrong on this host."""
         found = [*self._tamper.problems, *(f"canary: {each}" for each in self._canary.state.problems)]
         identity = self._uplink.state().identity.problem if self._uplink else ""
-        return [*found, *filter(None, [identity, self._recorder.state().problem])]
+        trust = self._trust.problem if self._trust else ""
+        return [*found, *filter(None, [identity, self._recorder.state().problem, trust])]
 
     async def _status(self, _request: Answer, _peer: Peer) -> Answer:
         spool, recorder, canary = self._spool.statistics(), self._recorder.state(), self._canary.state
@@ -322,6 +356,7 @@ class Daemon:
                 "spared": canary.spared,
             },
             "uplink": asdict(uplink) if uplink else None,
+            "trust": self._trust.state() if self._trust else None,
             "problems": [problem for problem in problems if problem],
         }
 
@@ -370,6 +405,15 @@ class Daemon:
                     f"the event that says so cannot be delivered ({error or f'no answer within {limit_s:g} s'}): see "
                     f"`landfast-agent status`, or use --force"
                 ) from error
+
+
+def _trust(instance: Instance, clock: Clock) -> "Trust":
+    """The Update Framework is imported only where it is used: it takes memory."""
+    from landfast_agent.trust import Trust
+
+    trust = Trust(enrol.trust_directory(instance.state), clock)
+    trust.sweep()
+    return trust
 
 
 def _refuse_both(enrolment: "enrol.Enrolment | None", policy: Path | None) -> None:

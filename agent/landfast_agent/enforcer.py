@@ -10,6 +10,7 @@ from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.glob import Automaton
 from landfast.policy.model import Policy
+from landfast.policy.staleness import when_stale
 from landfast.policy.tables import Tables, compile_policy, selectors_of
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import holders, memory, selection, slots, tasks, unjudged
@@ -19,12 +20,14 @@ from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 from landfast_agent.guard import Guard
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
-from landfast_agent.policy_store import PolicyStore
+from landfast_agent.policy_store import PolicyStore, Stored
+from landfast_agent.refusals import Notify, Refusals
 from landfast_agent.slots import Loaded
 from landfast_agent.tagger import Tagged, Tagger
 from landfast_agent.unjudged import Unjudged
 
-Notify = Callable[[NoticeKind.ValueType, str, dict[str, str]], None]
+#: Raises RejectedError unless a policy's proof holds; both as they are stored.
+Prove = Callable[[bytes, bytes], None]
 
 
 class RejectedError(AgentError):
@@ -35,25 +38,32 @@ class RejectedError(AgentError):
 
 @dataclass(frozen=True)
 class Active:
-    """The policy in force: its meaning, its bytes, and the digest that the kernel maps must have."""
+    """The policy in force: its meaning, its bytes, and the digest that the kernel maps must have.
+
+    A `stale` one is enforced without what its classes with `on_stale_policy: deny-all` are allowed otherwise.
+    """
 
     policy: Policy
     data: bytes
+    stale: bool
     map_digest: bytes
     automaton: Automaton
 
 
-def _prepare(data: bytes, decoded: Policy | None = None) -> tuple[Active, Tables]:
+def _prepare(data: bytes, *, stale: bool, decoded: Policy | None = None) -> tuple[Active, Tables]:
     try:
         policy = decoded or canonical.decode(data)
-        tables = compile_policy(policy, canonical.digest(data))
+        tables = compile_policy(when_stale(policy) if stale else policy, canonical.digest(data))
     except PolicyError as error:
         raise RejectedError(str(error)) from error
-    return Active(policy, data, tables.digest, selectors_of(policy)), tables
+    return Active(policy, data, stale, tables.digest, selectors_of(policy)), tables
 
 
 class Enforcer:
-    """One instance's policy and tags. `notify` records what happened as an event."""
+    """One instance's policy and tags. `notify` records what happened as an event.
+
+    With `prove`, as on an enrolled host, no stored policy is enforced but one whose proof holds.
+    """
 
     def __init__(  # noqa: PLR0917  # the parts that it puts together
         self,
@@ -64,26 +74,36 @@ class Enforcer:
         guard: Guard,
         backstop: Backstop,
         notify: Notify,
+        prove: Prove | None = None,
     ) -> None:
         self.maps, self.store, self.clock = maps, store, clock
         self._lockout, self._guard, self._backstop, self._notify = lockout, guard, backstop, notify
+        self._prove, self.refusals = prove, Refusals(notify)
         self.tagger = Tagger(maps, lockout, guard)
         self.active: Active | None = None
         self._words: dict[str, int] = {}
 
     # policy
 
-    def restore(self) -> Loaded | None:
-        """Enforces the newest stored policy, as at boot. None when there is none yet."""
-        found = self.store.newest()
+    def restore(self, *, stale: bool = False) -> Loaded | None:
+        """Enforces the newest stored policy that may be, as at boot. None when there is none yet."""
+        found = next(filter(self._is_proved, self.store.readable()), None)
         if found is None:
             return None
-        policy, data = found
-        wanted, tables = _prepare(data, policy)
+        wanted, tables = _prepare(found.data, stale=stale, decoded=found.policy)
         self._compare(wanted)
         loaded = self._activate(wanted, tables)
         self.adopted({task.tgid for task in tasks.everything(self.maps)})  # whom the kernel has tagged meanwhile
         return loaded
+
+    def _is_proved(self, stored: Stored) -> bool:
+        try:
+            if self._prove:
+                self._prove(stored.data, stored.proof)
+        except RejectedError as error:
+            self.refusals.add(str(error))
+            return False
+        return True
 
     def _compare(self, wanted: Active) -> None:
         """Tells of maps that somebody has altered since the agent before us has written them."""
@@ -93,21 +113,21 @@ class Enforcer:
             text = f"the maps of policy {held.version} were altered while the agent was away, and are written anew"
             self._notify(NoticeKind.NOTICE_KIND_MAPS_ALTERED, text, {"what": f"digest {held.digest.hex()}"})
 
-    def apply(self, data: bytes) -> Loaded:
+    def apply(self, data: bytes, proof: bytes = b"", *, stale: bool = False) -> Loaded:
         """Stores and enforces a newer policy. Raises RejectedError, with the old one in force, when it cannot be."""
         try:
-            return self._accept(*_prepare(data))
+            return self._accept(*_prepare(data, stale=stale), proof)
         except AgentError as error:
-            self._notify(NoticeKind.NOTICE_KIND_POLICY_REJECTED, f"policy rejected: {error}", {"reason": str(error)})
+            self.refusals.add(str(error))
             raise
 
-    def _accept(self, wanted: Active, tables: Tables) -> Loaded:
+    def _accept(self, wanted: Active, tables: Tables, proof: bytes) -> Loaded:
         version, held = wanted.policy.version, self.active.policy.version if self.active else 0
         if self.active and wanted.data == self.active.data:
-            return self.verify()
+            return self.verify() if wanted.map_digest == self.active.map_digest else self._activate(wanted, tables)
         if version <= held:
             raise RejectedError(f"policy version {version} is not newer than version {held}, which is in force")
-        self.store.write(version, wanted.data)
+        self.store.write(version, wanted.data, proof)
         try:
             return self._activate(wanted, tables)
         except AgentError:
@@ -135,7 +155,17 @@ class Enforcer:
         """Writes the active policy anew: after the clock was set, or the maps were altered."""
         if self.active is None:
             raise Refused("no policy is in force: there is nothing to write anew")
-        return self._activate(*_prepare(self.active.data, self.active.policy))
+        active = self.active
+        return self._activate(*_prepare(active.data, stale=active.stale, decoded=active.policy))
+
+    def age(self, *, stale: bool) -> None:
+        """The policy in force became stale, or is not any more."""
+        active = self.active
+        if active and active.stale != stale:
+            wanted, tables = _prepare(active.data, stale=stale, decoded=active.policy)
+            if wanted.map_digest != active.map_digest:
+                self._activate(wanted, tables)
+            self.active = wanted
 
     def verify(self) -> Loaded:
         """Reads everything back. Raises Refused when the kernel does not hold what was approved."""

@@ -1,10 +1,12 @@
 """Joining a deployment: a one-time token becomes the host's own identity.
 
-What a host keeps of it are two files in its state directory: `controller.json`, and `identity.pem`, whose presence
-means that the host is enrolled. `identity.next.pem` is there while a renewed identity has not been used yet.
+What a host keeps of it in its state directory: `controller.json`; `trust`, by which it judges every policy; and
+`identity.pem`, whose presence means that the host is enrolled (`identity.next.pem` is there while a renewed one has not
+been used yet). Policies from before are set aside: nobody has approved them in this deployment.
 """
 
 import socket
+import time
 from pathlib import Path
 
 import msgspec
@@ -25,6 +27,10 @@ class Enrolment(msgspec.Struct, frozen=True):
 
 def identity_file(state: Path) -> Path:
     return state / "identity.pem"
+
+
+def trust_directory(state: Path) -> Path:
+    return state / "trust"
 
 
 def renewed_file(identity: Path) -> Path:
@@ -56,11 +62,20 @@ def enrol(controller: str, token_file: Path, state: Path, host: str = "") -> Enr
     enrolment = Enrolment(controller, _checked_name(host or socket.gethostname().lower()))
     token = _read_token(token_file)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _establish_trust(state, token_file)
     identity.write_private(state / "controller.json", msgspec.json.encode(enrolment))
     made = _exchange(enrolment, token)
+    _set_aside(state / "policies")
     renewed_file(identity_file(state)).unlink(missing_ok=True)  # of an enrolment before this one
     made.write(identity_file(state))
     return enrolment
+
+
+def fingerprint(state: Path) -> str:
+    """Of the root metadata by which an enrolled host judges policies."""
+    from landfast.trust.verifier import Verifier
+
+    return Verifier(trust_directory(state)).fingerprint
 
 
 def _refuse_twice(state: Path) -> None:
@@ -90,6 +105,24 @@ def _read_token(path: Path) -> Bundle:
     if role != Role.ENROL:
         raise BadInput(f"token {path}: this is an identity of role {role}; make one with `landfast fleet token create`")
     return token
+
+
+def _establish_trust(state: Path, token_file: Path) -> None:
+    """By the root metadata that the token carries."""
+    from landfast.trust import anchor  # not what every command has to wait for
+    from landfast.trust.errors import TrustError
+    from landfast.trust.verifier import Verifier
+
+    try:
+        Verifier.establish(trust_directory(state), anchor.read(token_file))
+    except TrustError as error:
+        raise BadInput(str(error)) from error
+
+
+def _set_aside(policies: Path) -> None:
+    """Versions of another deployment, or of none, are no base for those to come, and may have the same numbers."""
+    if policies.exists():
+        policies.rename(policies.with_name(f"policies-until-{int(time.time())}"))
 
 
 def _exchange(enrolment: Enrolment, token: Bundle) -> Bundle:

@@ -1,12 +1,10 @@
 """What the controller hears from this host: what is loaded, proved from the kernel's maps, and how it goes."""
 
-import asyncio
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState
-from landfast.v1.policy_pb2 import Policy
 from landfast_agent import loader, tasks
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError
@@ -35,19 +33,18 @@ def applied(loaded: Loaded) -> PolicyState:
 
 
 class Link:
-    """The daemon as the uplink sees it (`landfast_agent.uplink.Host`). `changing` serialises changes of policy."""
+    """What the daemon can tell of itself; `landfast_agent.approved` adds what it takes from the controller."""
 
     def __init__(
         self,
         instance: Instance,
         enforcer: Enforcer,
-        changing: asyncio.Lock,
         *,
         waiting_events: Callable[[], int],
         problems: Callable[[], list[str]],
     ) -> None:
         self._instance, self._enforcer = instance, enforcer
-        self._changing, self._waiting_events, self._problems = changing, waiting_events, problems
+        self._waiting_events, self._problems = waiting_events, problems
 
     def hello(self) -> Hello:
         return Hello(
@@ -81,11 +78,3 @@ class Link:
             lost_events=sum(counters[stage * _PER_STAGE + _LOST] for stage in range(_STAGES)),
             problems=[problem[:_PROBLEM] for problem in self._problems()[:_PROBLEMS]],
         )
-
-    async def on_policy(self, policy: Policy) -> PolicyState:
-        """Loads a policy; what the kernel then holds is read back and reported."""
-        async with self._changing:
-            try:
-                return applied(await asyncio.to_thread(self._enforcer.apply, policy.canonical))
-            except AgentError as error:
-                return PolicyState(version=policy.version, state=PolicyState.STATE_REJECTED, reason=str(error))

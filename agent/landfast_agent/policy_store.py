@@ -1,20 +1,35 @@
 """Policies on disk: the exact bytes that were approved. The newest is what a host enforces after a reboot."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from landfast.identity import sync_directory
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Policy
 from landfast.policy.numbering import NumberedRule, line, numbered
+from landfast_agent.errors import Unavailable
 
 _KEPT = 20  # versions, so that rules of recent events can be named
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One version. `proof` is the targets metadata that approves it, empty in standalone mode."""
+
+    policy: Policy
+    data: bytes
+    proof: bytes
+
+
 class PolicyStore:
-    """Files `VERSION.json` in one directory, written durably before the kernel switches."""
+    """Files `VERSION.json` in one directory, written durably before the kernel switches.
+
+    Beside each stands `VERSION.targets.json`, its proof, which is written before it.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -24,43 +39,62 @@ class PolicyStore:
     def _path(self, version: int) -> Path:
         return self._directory / f"{version}.json"
 
+    def _proof(self, version: int) -> Path:
+        return self._directory / f"{version}.targets.json"
+
     def versions(self) -> list[int]:
         """Stored versions, newest first."""
-        return sorted((int(path.stem) for path in self._directory.glob("*.json")), reverse=True)
+        stems = (path.stem for path in self._directory.glob("*.json"))
+        return sorted((int(stem) for stem in stems if stem.isdecimal()), reverse=True)
 
     def read(self, version: int) -> bytes:
         return self._path(version).read_bytes()
 
-    def newest(self) -> tuple[Policy, bytes] | None:
-        """The newest version that can be read; damaged files are passed over, never deleted."""
+    def readable(self) -> Iterator[Stored]:
+        """Versions that can be read, newest first; damaged files are passed over, never deleted."""
         for version in self.versions():
             try:
                 data = self.read(version)
-                return canonical.decode(data), data
+                policy = canonical.decode(data)
             except (OSError, PolicyError):
                 continue
-        return None
+            yield Stored(policy, data, self._proof_of(version))
 
-    def write(self, version: int, data: bytes) -> None:
-        """Stores a version: on the disk when this returns."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        partial = self._path(version).with_suffix(".partial")
+    def _proof_of(self, version: int) -> bytes:
+        try:
+            return self._proof(version).read_bytes()
+        except OSError:
+            return b""
+
+    def newest(self) -> Policy | None:
+        found = next(self.readable(), None)
+        return found.policy if found else None
+
+    def write(self, version: int, data: bytes, proof: bytes = b"") -> None:
+        """Stores a version: on the disk when this returns. Raises Unavailable when the disk does not take it."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            if proof:
+                self._write(self._proof(version), proof)
+            self._write(self._path(version), data)
+        except OSError as error:
+            raise Unavailable(f"{self._path(version)}: {error.strerror}: the policy in force stays") from error
+        for old in self.versions()[_KEPT:]:
+            self.remove(old)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        partial.rename(self._path(version))
-        directory = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        for old in self.versions()[_KEPT:]:
-            self._path(old).unlink()
+        partial.rename(path)
+        sync_directory(self._directory)
 
     def remove(self, version: int) -> None:
-        """Takes back a version that the kernel refused."""
+        """Takes back a version that the kernel refused, or that is too old to be asked for."""
         self._path(version).unlink(missing_ok=True)
+        self._proof(version).unlink(missing_ok=True)
 
     def policy_of(self, version: int) -> Policy | None:
         """What a version says; None when it is not kept, or damaged."""

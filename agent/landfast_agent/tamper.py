@@ -21,13 +21,14 @@ from landfast_agent import addresses, cgroups
 from landfast_agent.backstop import Backstop
 from landfast_agent.census import Census
 from landfast_agent.difference import Difference
-from landfast_agent.enforcer import Enforcer, Notify
+from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError, Refused
 from landfast_agent.guard import Guard
 from landfast_agent.held import Held
 from landfast_agent.inotify import Inotify
 from landfast_agent.instance import Instance
 from landfast_agent.link import Link, applied
+from landfast_agent.refusals import Notify
 from landfast_agent.tagger import Tagged
 
 _GLANCE_S = 0.25

@@ -1,5 +1,6 @@
 """A change of the policy, from the command line to the proof of the hosts."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,11 +9,11 @@ from msgspec import to_builtins
 
 from landfast.policy.errors import InvalidError
 from landfast.policy.model import Policy
-from landfast_cli import differences, output, versions
+from landfast_cli import differences, output, queue, versions
 from landfast_cli.errors import BadInputError
 from landfast_cli.session import Session, session
-from landfast_cli.versions import Accepted, Edit
-from landfast_cli.waiting import until_proved
+from landfast_cli.versions import Edit, Outcome
+from landfast_cli.waiting import until_accepted, until_proved
 
 
 @contextmanager
@@ -38,14 +39,24 @@ def nothing_to_do(newest: Policy, as_json: bool) -> None:
         click.echo(f"policy {newest.version} says the same already; nothing to do")
 
 
-def conclude(current: Session, accepted: Accepted, wait: tuple[bool, float], as_json: bool) -> None:
-    """Says what was accepted and whether it widens, and waits for the hosts if that was asked for."""
+def conclude(current: Session, made: Outcome, wait: tuple[bool, float], as_json: bool) -> None:
+    """Says what was accepted, or who still has to approve; and waits for them and the hosts if that was asked for."""
     wanted, timeout = wait
-    version = accepted.version.policy.version
+    deadline, change, accepted = time.monotonic() + timeout, made.answer.change, made.answer.HasField("policy_version")
     if as_json:
-        widens = [to_builtins(each) for each in accepted.widened]
-        output.document(versions.document(accepted.version) | {"widens": widens})
+        found = versions.document(made.answer.policy_version) if accepted else queue.document(change)
+        output.document(found | {"widens": [to_builtins(each) for each in made.widened]})
     else:
-        click.echo(f"policy {version} accepted; it {differences.told(accepted.widened)}")
+        click.echo(_told(made))
+    if wanted and not accepted:
+        until_accepted(current, change.id, timeout)
     if wanted:
-        until_proved(current, version, timeout)
+        until_proved(current, change.version, max(deadline - time.monotonic(), 1.0))
+
+
+def _told(made: Outcome) -> str:
+    change, wider = made.answer.change, differences.told(made.widened)
+    if made.answer.HasField("policy_version"):
+        return f"policy {change.version} accepted; it {wider}"
+    remedy = f"landfast change show {change.id}, then landfast change approve {change.id}"
+    return f"change {change.id} (policy {change.version}) waits for {queue.waiting(change)}: {remedy}\nit {wider}"

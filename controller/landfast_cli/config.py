@@ -12,10 +12,17 @@ VARIABLE = "LANDFAST_CONFIG"
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`controller` is HOST:PORT, `identity` the path of an identity file."""
+    """`controller` is HOST:PORT, `identity` the path of an identity file, `key` that of a signing key, or empty."""
 
     controller: str
     identity: str
+    key: str = ""
+
+    def signing_key(self) -> Path:
+        """Raises BadInputError when none is known."""
+        if not self.key:
+            raise BadInputError("no signing key is known; give one with --key, or to `landfast login`")
+        return Path(self.key).expanduser()
 
 
 def default_path() -> Path:

@@ -1,5 +1,6 @@
 """What a candidate policy would change for the flows of the fleet."""
 
+import time as clock
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -8,9 +9,11 @@ import click
 
 from landfast import render
 from landfast.flows import MOST, Flow, Fold, Omitted, Sighting, Summary, utc
+from landfast.policy.model import Draft
 from landfast.policy.numbering import RuleKind
 from landfast.replay import Change, Judgement, Replay
-from landfast_cli import output
+from landfast_cli import files, following, output, recorded
+from landfast_cli.session import Session
 
 HEADINGS = ("SEEN", "LAST", "WHY", "CLASS, DESTINATION, PROCESS")
 
@@ -54,8 +57,16 @@ class Impact:
         return sorted(found, key=lambda each: (-each[1].count, each[0].flow.classes, str(each[0].flow.remote)))
 
 
-def show(impact: Impact) -> None:
-    """A table for each change that there is, and a line that sums up."""
+def replayed(session: Session, draft: Draft, since: str) -> tuple[Impact, Omitted]:
+    """What `draft` would have changed in what the fleet recorded, and what could not be replayed."""
+    now = clock.time()
+    candidate, found, omitted = Replay(*files.compiled(draft), now), Impact(), Omitted()
+    found.of(recorded.read(session, following.request(since, False, now), omitted), candidate)
+    return found, omitted
+
+
+def show(impact: Impact, omitted: Omitted) -> None:
+    """A table for each change that there is, and a line that sums up; what was left out goes to standard error."""
     for change, title in _TITLES.items():
         if flows := impact.flows(change):
             click.echo(title)
@@ -64,6 +75,8 @@ def show(impact: Impact) -> None:
     counts = impact.decisions
     told = ", ".join(f"{counts[change]} {change.value.replace('_', ' ')}" for change in Change)
     click.echo(f"{counts.total()} decisions: {told}")
+    recorded.note_omitted(omitted)
+    recorded.note_beyond(impact.changed.beyond, MOST)
 
 
 def document(impact: Impact, omitted: Omitted) -> dict[str, Any]:

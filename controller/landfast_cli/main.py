@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from landfast_cli.commands.allow import allow
+from landfast_cli.commands.change import change
 from landfast_cli.commands.events import events
 from landfast_cli.commands.fleet import fleet
 from landfast_cli.commands.identity import identity
+from landfast_cli.commands.key import key
 from landfast_cli.commands.login import login
 from landfast_cli.commands.policy import policy
 from landfast_cli.commands.simulate import simulate
+from landfast_cli.commands.trust import trust
 from landfast_cli.errors import CliError
 
 
@@ -47,7 +50,7 @@ def commands(config: Path) -> None:
     """
 
 
-for command in (login, allow, policy, simulate, fleet, identity, events):
+for command in (login, allow, policy, simulate, change, fleet, identity, key, trust, events):
     commands.add_command(command)
 
 

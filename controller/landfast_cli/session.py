@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from landfast.channel import OPTIONS, credentials
-from landfast.identity import Bundle, IdentityError, certificate_of
+from landfast.identity import Bundle, IdentityError, certificate_of, spiffe_id_of
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
@@ -25,10 +25,11 @@ PROPOSAL_TIMEOUT_S = 120.0
 
 
 class Session:
-    """The controller's services."""
+    """The controller's services. `name` is who calls them."""
 
-    def __init__(self, login: Login, channel: grpc.Channel) -> None:
+    def __init__(self, login: Login, name: str, channel: grpc.Channel) -> None:
         self.login = login
+        self.name = name
         self.channel = channel
         self.policies = PolicyServiceStub(channel)
         self.fleet = FleetServiceStub(channel)
@@ -42,7 +43,7 @@ def opened(login: Login) -> Iterator[Session]:
     bundle = _bundle(Path(login.identity).expanduser())
     with grpc.secure_channel(login.controller, credentials(bundle), OPTIONS) as channel:
         try:
-            yield Session(login, channel)
+            yield Session(login, spiffe_id_of(certificate_of(bundle)).name, channel)
         except grpc.RpcError as failure:
             raise error_of(failure, login.controller) from None
 

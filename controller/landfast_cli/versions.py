@@ -1,6 +1,7 @@
 """Policy versions: fetched, proposed, printed."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import grpc
@@ -10,8 +11,16 @@ from landfast.policy.errors import PolicyError
 from landfast.policy.model import Draft, Policy
 from landfast.policy.succession import succeed
 from landfast.policy.widening import Widening
-from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion, ProposePolicyRequest
-from landfast_cli import differences
+from landfast.trust import metadata
+from landfast.v1.policy_pb2 import (
+    ApproveChangeResponse,
+    GetPolicyRequest,
+    ListPoliciesRequest,
+    PolicyVersion,
+    ProposePolicyRequest,
+    ProposePolicyResponse,
+)
+from landfast_cli import differences, signing
 from landfast_cli.errors import AnswerIsNoError, BadInputError
 from landfast_cli.output import json_time, time
 from landfast_cli.session import PROPOSAL_TIMEOUT_S, TIMEOUT_S, Session
@@ -19,16 +28,19 @@ from landfast_cli.session import PROPOSAL_TIMEOUT_S, TIMEOUT_S, Session
 #: Somebody else may be changing the policy too; a change of single rules is simply made again on top of theirs.
 _ATTEMPTS = 5
 
+#: A policy is approved for this long; after that hosts take no copy of it any more, and those that have it keep it.
+_LIFETIME = timedelta(days=366)
+
 HEADINGS = ("VERSION", "CREATED", "AUTHOR", "REASON")
 
 #: Turns the newest policy into the next one's contents.
 Edit = Callable[[Policy], Draft]
 
 
-class Accepted(NamedTuple):
-    """A version that the controller has accepted, and how it lets out more than the one before."""
+class Outcome(NamedTuple):
+    """What the controller says of a change, and how the change lets out more than what was there."""
 
-    version: PolicyVersion
+    answer: ProposePolicyResponse | ApproveChangeResponse
     widened: tuple[Widening, ...]
 
 
@@ -56,7 +68,7 @@ def decoded(version: PolicyVersion) -> Policy:
         raise AnswerIsNoError(f"policy {version.policy.version} of the controller: {error}") from None
 
 
-def change(session: Session, edit: Edit, reason: str, ticket: str) -> Accepted:
+def change(session: Session, edit: Edit, reason: str, ticket: str) -> Outcome:
     """Makes a change on top of the newest version, again when another one got in between."""
     for attempt in range(1, _ATTEMPTS + 1):
         before = decoded(fetch(session))
@@ -68,15 +80,19 @@ def change(session: Session, edit: Edit, reason: str, ticket: str) -> Accepted:
     raise AssertionError("unreachable")
 
 
-def propose(session: Session, draft: Draft, before: Policy | None, reason: str, ticket: str) -> Accepted:
-    """Proposes what `draft` says as the version after `before`."""
+def propose(session: Session, draft: Draft, before: Policy | None, reason: str, ticket: str) -> Outcome:
+    """Proposes what `draft` says as the version after `before`, with an approval of one's own if one has a key."""
     try:
-        content = canonical.encode(succeed(draft, before))
+        policy = succeed(draft, before)
+        content = canonical.encode(policy)
     except PolicyError as error:
         raise BadInputError(f"the policy is refused:\n{error}") from None
-    request = ProposePolicyRequest(canonical=content, reason=reason, ticket=ticket)
-    accepted = session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S).policy_version
-    return Accepted(accepted, differences.widened(before, draft))
+    targets = metadata.draft_targets(policy.version, content, session.name, (reason, ticket), _LIFETIME)
+    if session.login.key:
+        targets.sign(signing.load(session.login.signing_key()))
+    request = ProposePolicyRequest(canonical=content, reason=reason, ticket=ticket, targets=targets.to_bytes())
+    answer = session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S)
+    return Outcome(answer, differences.widened(before, draft))
 
 
 def history(session: Session, limit: int) -> Iterator[PolicyVersion]:
@@ -100,6 +116,7 @@ def document(version: PolicyVersion) -> dict[str, Any]:
         "ticket": version.ticket,
         "digest": version.policy.digest.hex(),
         "map_digest": version.map_digest.hex(),
+        "approvers": list(version.approvers),
     }
 
 

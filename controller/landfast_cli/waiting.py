@@ -1,4 +1,4 @@
-"""`--wait`: until every connected host has proved a policy version."""
+"""`--wait`: until a change has its approvals, and every connected host has proved the version."""
 
 import sys
 import time
@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import Host, ListHostsRequest
-from landfast_cli import output
+from landfast.v1.policy_pb2 import Change
+from landfast_cli import output, queue
 from landfast_cli.errors import AnswerIsNoError
 from landfast_cli.session import TIMEOUT_S, Session
 
@@ -31,6 +32,17 @@ def until_proved(session: Session, version: int, timeout: float) -> None:
                 raise AnswerIsNoError(_late(waited_for, version, timeout))
             time.sleep(_POLL_S)
     output.note(_summary(version, connected, away))
+
+
+def until_accepted(session: Session, number: int, timeout: float) -> None:
+    """Waits at most `timeout` seconds for the approvals of a change. Raises AnswerIsNoError without them."""
+    deadline = time.monotonic() + timeout
+    while (change := queue.fetch(session, number)).state == Change.STATE_OPEN:
+        if time.monotonic() > deadline:
+            raise AnswerIsNoError(f"change {number} still waits for {queue.waiting(change)}; it stays open")
+        time.sleep(_POLL_S)
+    if change.state != Change.STATE_ACCEPTED:
+        raise AnswerIsNoError(f"change {number} is {queue.state(change)}: {change.closed_why}")
 
 
 def _by_connection(session: Session) -> tuple[list[Host], list[Host]]:

@@ -10,6 +10,7 @@ from landfast_controller.proposals import Proposals
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.roster import Roster
 from landfast_controller.store import Store
+from landfast_controller.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Deployment:
     authority: Authority
     lifetimes: Lifetimes
     roster: Roster
+    trust: Trust
     newest: Newest
     presence: Presence
     proposals: Proposals

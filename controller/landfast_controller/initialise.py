@@ -1,4 +1,8 @@
-"""`landfast-controller init`: the keys, the database and the first identity of a new deployment."""
+"""`landfast-controller init`: the keys, the database and the first identity of a new deployment.
+
+The keys of root, and the first approver's signing key, are made here only so that somebody has them: whoever takes the
+promise seriously moves them to other machines before the controller serves.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,17 +12,25 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key
+from landfast.trust import keys, metadata
+from landfast.trust.approvals import Approvals
 from landfast_controller.authority import Authority
 from landfast_controller.errors import BadInputError, UnavailableError
 from landfast_controller.services.identity import create
 from landfast_controller.store import Store
+from landfast_controller.trust import ONLINE_KEY, add_root
 
 DATABASE = "landfast.db"
 SERVER = "server.pem"
 FIRST_APPROVER = "first-approver.pem"
+FIRST_KEY = "first-approver.key"
+ROOT = "1.root.json"
+OFFLINE = "offline"  # the directory of the keys of root
+
+_ROOT_KEYS, _ROOT_THRESHOLD, _ROOT_LIFETIME = 3, 2, timedelta(days=3 * 365)
 
 #: The first approver makes the other identities; a deployment whose approvers have all expired is locked.
-_FIRST_LIFETIME = timedelta(days=365)
+_FIRST_NAME, _FIRST_LIFETIME = "first-approver", timedelta(days=365)
 
 
 def initialise(directory: Path, domain: str, addresses: Sequence[str]) -> None:
@@ -30,15 +42,30 @@ def initialise(directory: Path, domain: str, addresses: Sequence[str]) -> None:
     authority = Authority.create(domain)
     authority.store(directory)
     authority.issue_server(addresses).write(directory / SERVER)
-    asyncio.run(_first_approver(authority, directory))
+    (directory / ROOT).write_bytes(root := _first_root(directory))
+    asyncio.run(_first_records(authority, directory, root))
 
 
-async def _first_approver(authority: Authority, directory: Path) -> None:
+def _first_root(directory: Path) -> bytes:
+    """Root metadata by which one approval, also the proposer's own, is enough."""
+    (directory / OFFLINE).mkdir(mode=0o700)
+    root_keys = [keys.create(directory / OFFLINE / f"root-{number}.key", "") for number in range(1, _ROOT_KEYS + 1)]
+    approver = keys.held_by(_FIRST_NAME, keys.create(directory / FIRST_KEY, "").public_key)
+    online = keys.create(directory / ONLINE_KEY, "")
+    public = [key.public_key for key in root_keys]
+    made = metadata.draft_root(public, _ROOT_THRESHOLD, [approver], online.public_key, Approvals(), _ROOT_LIFETIME)
+    for key in root_keys:
+        made.sign(key, append=True)
+    return made.to_bytes()
+
+
+async def _first_records(authority: Authority, directory: Path, root: bytes) -> None:
     store = await Store.create(directory / DATABASE)
-    key, holder = new_key(), SpiffeId(authority.domain, Role.APPROVER, "first-approver")
+    key, holder = new_key(), SpiffeId(authority.domain, Role.APPROVER, _FIRST_NAME)
     certificate = authority.issue(holder, key.public_key(), _FIRST_LIFETIME)
     actor = SpiffeId(authority.domain, Role.CONTROLLER)
     await store.write(lambda transaction: create(transaction, holder, certificate, actor))
+    await store.write(lambda transaction: add_root(transaction, root, 1, actor))
     await store.close()
     leaf = certificate.public_bytes(Encoding.PEM)
     Bundle(key_pem(key), leaf, authority.pem).write(directory / FIRST_APPROVER)

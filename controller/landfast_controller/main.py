@@ -39,9 +39,9 @@ Examples:
 @click.option("--domain", default="landfast.internal", show_default=True, help="SPIFFE trust domain.")
 @click.option("--address", "addresses", multiple=True, help="Name or IP address that clients may know it by.")
 def init(directory: Path, domain: str, addresses: tuple[str, ...]) -> None:
-    """Make the certificate authority, the database and the first approver's identity."""
+    """Make the certificate authority, the database, the first approver's identity and the keys of root."""
     from landfast.identity import IdentityError, check_domain
-    from landfast_controller.initialise import FIRST_APPROVER, initialise
+    from landfast_controller.initialise import FIRST_APPROVER, FIRST_KEY, OFFLINE, ROOT, initialise
 
     try:
         check_domain(domain)
@@ -49,7 +49,10 @@ def init(directory: Path, domain: str, addresses: tuple[str, ...]) -> None:
         raise BadInputError(str(error)) from None
     initialise(directory, domain, ["localhost", "127.0.0.1", "::1", *addresses])
     click.echo(f"deployment of {domain} made in {directory}")
-    click.echo(f"first approver: {directory / FIRST_APPROVER} (move it to that person's machine, keep it secret)")
+    click.echo(f"first approver: {directory / FIRST_APPROVER}, and the key that signs: {directory / FIRST_KEY}")
+    click.echo(f"root keys: {directory / OFFLINE} (two of the three change who approves: give them to three people)")
+    click.echo(f"root metadata: {directory / ROOT} (public: people check by it whose keys are whose)")
+    click.echo("move all secrets off this machine before you trust it with anything; the controller needs none of them")
     click.echo(f"next: landfast-controller serve --dir {directory}")
 
 

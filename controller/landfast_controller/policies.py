@@ -40,9 +40,16 @@ async def read(connection: AsyncConnection, version: int) -> PolicyVersion | Non
     return message(row, row.canonical) if row else None
 
 
+async def proof(connection: AsyncConnection, version: int) -> tuple[bytes, bytes]:
+    """Targets metadata and canonical form of a version that exists."""
+    query = select(_table.c.targets, _table.c.canonical).where(_table.c.version == version)
+    row = (await connection.execute(query)).one()
+    return row.targets, row.canonical
+
+
 async def history(connection: AsyncConnection, before: int, limit: int) -> list[PolicyVersion]:
     """Versions below `before` (0: all), newest first, without their canonical bytes."""
-    columns = [column for column in _table.c if column.name != "canonical"]
+    columns = [column for column in _table.c if column.name not in ("canonical", "targets")]
     query = select(*columns).order_by(_table.c.version.desc()).limit(limit)
     before = min(before, LARGEST_INTEGER)
     rows = await connection.execute(query.where(_table.c.version < before) if before else query)
@@ -57,6 +64,7 @@ def message(row: Row[tuple[object, ...]], canonical: bytes) -> PolicyVersion:
         reason=row.reason,
         ticket=row.ticket,
         map_digest=row.map_digest,
+        approvers=row.approvers.split(","),
     )
     version.created.FromNanoseconds(row.created_ns)
     return version

@@ -1,13 +1,14 @@
-"""New policy versions: checked against the newest, recorded, and given out.
-
-One approval suffices: the proposer's own.
-"""
+"""New policy versions: proposed, approved, recorded, and given out."""
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
-from sqlalchemy import insert
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import Signature
+from sqlalchemy import Row, insert
+from tuf.api.metadata import Metadata, Targets
 
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
@@ -15,38 +16,144 @@ from landfast.policy.expiry import refuse_expired
 from landfast.policy.model import Policy
 from landfast.policy.succession import check_succession
 from landfast.policy.tables import compile_policy
+from landfast.policy.widening import widenings
+from landfast.trust import metadata
+from landfast.trust.errors import TrustError
+from landfast.trust.keys import holder
 from landfast.v1.audit_pb2 import ControlAction
+from landfast.v1.policy_pb2 import Change, PolicyVersion
 from landfast.v1.policy_pb2 import Policy as PolicyMessage
-from landfast.v1.policy_pb2 import PolicyVersion
-from landfast_controller import schema
+from landfast_controller import changes, schema
 from landfast_controller.actions import action
-from landfast_controller.errors import ConflictError, InvalidError
+from landfast_controller.callers import Caller
+from landfast_controller.changes import NewChange
+from landfast_controller.errors import ConflictError, InvalidError, NotPermittedError
 from landfast_controller.policies import Newest
 from landfast_controller.store import Store, Transaction
+from landfast_controller.trust import Trust
 
 _LONGEST_TEXT = 1000
+_SHOWN = 100  # ways in which a change widens, that are kept for people
+_FIRST = "it is the first policy"
 
 _log = structlog.get_logger()
 
+Settled = tuple[Change, PolicyVersion | None]
+
 
 class Proposals:
-    """Takes proposals one after the other, so that each is checked against the newest version."""
+    """Takes proposals and approvals one after the other, so that each is checked against the newest version."""
 
-    def __init__(self, store: Store, newest: Newest) -> None:
-        self._store = store
-        self._newest = newest
+    def __init__(self, store: Store, newest: Newest, trust: Trust) -> None:
+        self._store, self._newest, self._trust = store, newest, trust
         self._turn = asyncio.Lock()
 
-    async def accept(self, content: bytes, author: str, reason: str, ticket: str) -> PolicyVersion:
-        """Makes `content` (canonical form) the newest version, or raises InvalidError or ConflictError."""
-        _check_texts(reason, ticket)
+    async def propose(self, caller: Caller, content: bytes, targets: bytes, why: tuple[str, str]) -> Settled:
+        """Takes `content` (canonical form) as the next version, once enough people have approved `targets`.
+
+        `why` is reason and ticket. Raises InvalidError or ConflictError.
+        """
+        _check_texts(*why)
         async with self._turn:
-            version = await asyncio.to_thread(_checked, content, self._newest.version)
-            version.author, version.reason, version.ticket = author, reason, ticket
-            await self._store.write(lambda transaction: _record(transaction, version))
+            draft = self._draft(caller, targets)
+            new = await asyncio.to_thread(_checked, content, self._newest.version, draft, (str(caller.id), *why))
+            return await self._settle(lambda transaction: self._add(transaction, new))
+
+    async def approve(self, caller: Caller, number: int, key_id: str, signature: str) -> Settled:
+        """Adds the caller's signature to a change. Raises InvalidError, NotFoundError or ConflictError."""
+        async with self._turn:
+            return await self._settle(lambda transaction: self._sign(transaction, caller, number, key_id, signature))
+
+    async def close(self, caller: Caller, number: int, why: str) -> Change:
+        """Rejects a change, or withdraws it when it is the caller's own."""
+        _check_texts(why, "")
+        async with self._turn:
+            await self._store.write(lambda transaction: self._close(transaction, caller, number, why))
+        async with self._store.reading() as connection:
+            return changes.message(await changes.read(connection, number), self._trust, time.time_ns(), whole=False)
+
+    async def publish_root(self, caller: Caller, content: bytes) -> int:
+        """Makes `content` the newest root. Returns its version; raises InvalidError or ConflictError."""
+        async with self._turn:
+            return await self._trust.publish(self._store, caller.id, content)
+
+    async def _settle(self, work: Callable[[Transaction], Awaitable[int]]) -> Settled:
+        """Does something to a change, and accepts it if that was all it lacked."""
+        change, version = await self._store.write(lambda transaction: self._step(transaction, work))
+        if version:
             await self._newest.publish(version)
-        _log.info("policy accepted", version=version.policy.version, author=author, reason=reason)
-        return version
+            _log.info("policy accepted", version=change.version, author=change.author, approvers=list(change.approvers))
+        return change, version
+
+    async def _step(self, transaction: Transaction, work: Callable[[Transaction], Awaitable[int]]) -> Settled:
+        row = await changes.read(transaction.connection, await work(transaction))
+        change = changes.message(row, self._trust, transaction.now_ns, whole=False)
+        if change.missing:
+            return change, None
+        await changes.overtake(transaction, row.version, change.author)
+        await changes.close(transaction, row.id, Change.STATE_ACCEPTED, change.author, "")
+        change.state = Change.STATE_ACCEPTED
+        return change, await _accept(transaction, row, change)
+
+    async def _add(self, transaction: Transaction, new: NewChange) -> int:
+        number = await changes.add(transaction, new, _SHOWN)
+        words = f"change {number}, policy {new.version}: {new.reason}"
+        fields = {"digest": new.digest.hex(), "ticket": new.ticket, "widenings": len(new.widenings)}
+        await transaction.record(action(ControlAction.KIND_CHANGE_PROPOSED, new.author, str(number), words, **fields))
+        return number
+
+    async def _sign(self, transaction: Transaction, caller: Caller, number: int, key_id: str, signature: str) -> int:
+        row = await changes.read(transaction.connection, number)
+        changes.check_open(row, transaction.now_ns)
+        draft = metadata.read_targets(row.targets)
+        self._check_signature(draft, caller, key_id, signature)
+        signed = metadata.with_signatures(draft, [{"keyid": key_id, "sig": signature}])
+        await changes.sign(transaction, number, signed.to_bytes())
+        words, fields = f"change {number} approved by {caller.name}", {"digest": row.digest.hex(), "key": key_id}
+        await transaction.record(action(ControlAction.KIND_CHANGE_APPROVED, caller.id, str(number), words, **fields))
+        return number
+
+    def _check_signature(self, draft: Metadata[Targets], caller: Caller, key_id: str, signature: str) -> None:
+        key = self._trust.root.keys.get(key_id)
+        if key is None or holder(key) != caller.name or key_id not in self._trust.root.roles["targets"].keyids:
+            raise NotPermittedError(
+                f"key {key_id[:16]} is not one of {caller.name}'s; `landfast trust show` lists whose keys are whose"
+            )
+        try:
+            key.verify_signature(Signature(key_id, signature), draft.signed_bytes)
+        except UnverifiedSignatureError:
+            raise InvalidError("signature: it is not one of this change's metadata; fetch the change anew") from None
+
+    async def _close(self, transaction: Transaction, caller: Caller, number: int, why: str) -> None:
+        row = await changes.read(transaction.connection, number)
+        changes.check_open(row, transaction.now_ns)
+        own = row.author == str(caller.id)
+        if not own and caller.role != "approver":
+            raise NotPermittedError(f"change {number} is {row.author}'s; they may withdraw it, approvers may reject it")
+        state = Change.STATE_WITHDRAWN if own else Change.STATE_REJECTED
+        await changes.close(transaction, number, state, str(caller.id), why)
+        words = f"change {number} {'withdrawn' if own else 'rejected'}: {why}"
+        await transaction.record(action(ControlAction.KIND_CHANGE_CLOSED, caller.id, str(number), words))
+
+    def _draft(self, caller: Caller, targets: bytes) -> Metadata[Targets]:
+        """The metadata of a proposal, with those of its signatures that are the caller's and good."""
+        try:
+            draft = metadata.read_targets(targets)
+        except TrustError as error:
+            raise InvalidError(str(error)) from None
+        if metadata.proposer_of(draft.signed) != caller.name:
+            raise InvalidError(f"targets: they name another proposer than {caller.name}; propose under your own name")
+        if draft.signed.is_expired():
+            raise InvalidError("targets: they have expired already; look at the clock of the machine that made them")
+        for key_id in list(draft.signatures):
+            key = self._trust.root.keys.get(key_id)
+            if (
+                key is None
+                or holder(key) != caller.name
+                or caller.name not in metadata.approvers(self._trust.root, draft)
+            ):
+                del draft.signatures[key_id]
+        return draft
 
 
 def _check_texts(reason: str, ticket: str) -> None:
@@ -57,19 +164,35 @@ def _check_texts(reason: str, ticket: str) -> None:
             raise InvalidError(f"{name}: use one line of at most {_LONGEST_TEXT} printable characters")
 
 
-def _checked(content: bytes, newest: PolicyVersion | None) -> PolicyVersion:
+def _checked(
+    content: bytes, newest: PolicyVersion | None, draft: Metadata[Targets], said: tuple[str, str, str]
+) -> NewChange:
     """The version that `content` would be, with the digest that hosts will have to prove. Takes seconds if large."""
+    digest = canonical.digest(content)
     try:
         previous = canonical.decode(newest.policy.canonical) if newest else None
         policy = canonical.decode(content)
         _check_version(policy, previous)
         check_succession(policy, previous)
         refuse_expired(policy, previous, time.time())
-        map_digest = compile_policy(policy, digest := canonical.digest(content)).digest
-    except PolicyError as error:
+        map_digest = compile_policy(policy, digest).digest
+        wider = tuple(map(str, widenings(previous, policy))) if previous else (_FIRST,)
+        if (draft.signed.version, metadata.digest_of(draft.signed)) != (policy.version, digest):
+            raise InvalidError("targets: they are not about the policy that came with them; propose it again")
+    except (PolicyError, TrustError) as error:
         raise InvalidError(str(error)) from None
-    message = PolicyMessage(version=policy.version, canonical=content, digest=digest)
-    return PolicyVersion(policy=message, map_digest=map_digest)
+    author, reason, ticket = said
+    return NewChange(
+        version=policy.version,
+        author=author,
+        reason=reason,
+        ticket=ticket,
+        digest=digest,
+        map_digest=map_digest,
+        widenings=wider,
+        targets=draft.to_bytes(),
+        canonical=content,
+    )
 
 
 def _check_version(policy: Policy, previous: Policy | None) -> None:
@@ -81,21 +204,33 @@ def _check_version(policy: Policy, previous: Policy | None) -> None:
         )
 
 
-async def _record(transaction: Transaction, version: PolicyVersion) -> None:
-    policy = version.policy
-    row = {
-        "version": policy.version,
-        "digest": policy.digest,
-        "map_digest": version.map_digest,
-        "author": version.author,
-        "reason": version.reason,
-        "ticket": version.ticket,
+async def _accept(transaction: Transaction, row: Row[tuple[object, ...]], change: Change) -> PolicyVersion:
+    """Makes a change the newest version."""
+    version = PolicyVersion(
+        policy=PolicyMessage(version=row.version, canonical=row.canonical, digest=row.digest),
+        author=row.author,
+        reason=row.reason,
+        ticket=row.ticket,
+        map_digest=row.map_digest,
+        approvers=change.approvers,
+    )
+    values = {
+        "version": row.version,
+        "digest": row.digest,
+        "map_digest": row.map_digest,
+        "author": row.author,
+        "reason": row.reason,
+        "ticket": row.ticket,
         "created_ns": transaction.now_ns,
-        "canonical": policy.canonical,
+        "approvers": ",".join(change.approvers),
+        "targets": row.targets,
+        "canonical": row.canonical,
     }
-    await transaction.connection.execute(insert(schema.policies), row)
+    await transaction.connection.execute(insert(schema.policies), values)
     version.created.FromNanoseconds(transaction.now_ns)
-    texts = {"digest": policy.digest.hex(), "map_digest": version.map_digest.hex(), "reason": version.reason}
-    words = f"policy {policy.version}: {version.reason}"
-    kind, subject = ControlAction.KIND_POLICY_VERSION, str(policy.version)
-    await transaction.record(action(kind, version.author, subject, words, ticket=version.ticket, **texts))
+    texts = {"digest": row.digest.hex(), "map_digest": row.map_digest.hex(), "reason": row.reason}
+    texts |= {"ticket": row.ticket, "approvers": ",".join(change.approvers), "change": str(row.id)}
+    words = f"policy {row.version}: {row.reason}"
+    kind, subject = ControlAction.KIND_POLICY_VERSION, str(row.version)
+    await transaction.record(action(kind, row.author, subject, words, **texts))
+    return version

@@ -66,7 +66,39 @@ policies = Table(
     Column("reason", String, nullable=False),
     Column("ticket", String, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
+    Column("approvers", String, nullable=False),  # names, separated by commas
+    Column("targets", LargeBinary, nullable=False),  # TUF metadata, with the approvals
     Column("canonical", LargeBinary, nullable=False),
+)
+
+#: Proposed versions. What has become of one that is `open` may still follow from its expiry.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", Integer, nullable=False),  # landfast.v1.Change.State
+    Column("version", BigInteger, nullable=False),
+    Column("author", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("ticket", String, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("map_digest", LargeBinary, nullable=False),
+    Column("widens", String, nullable=False),  # the first ways in which it widens, a line for each
+    Column("widenings", Integer, nullable=False),
+    Column("closed_by", String, nullable=False, default=""),
+    Column("closed_why", String, nullable=False, default=""),
+    Column("targets", LargeBinary, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+)
+
+#: TUF root metadata: versions from 1, without a gap.
+roots = Table(
+    "roots",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 #: The bytes come last, so that a scan that looks at the other columns does not read them.

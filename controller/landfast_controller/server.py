@@ -37,6 +37,7 @@ from landfast_controller.services.fleet import FleetService
 from landfast_controller.services.identity import IdentityService
 from landfast_controller.services.policy import PolicyService
 from landfast_controller.store import Store
+from landfast_controller.trust import Trust
 
 _CONTRACT = (agent_pb2, policy_pb2, fleet_pb2, audit_pb2, health_pb2, reflection_pb2)
 
@@ -75,7 +76,7 @@ async def running(config: Config) -> AsyncIterator[int]:
         credentials = ServerCertificate(config.directory / SERVER, authority).credentials()
         store = await Store.open(config.directory / DATABASE)
         try:
-            deployment = await _deployment(store, authority, _lifetimes(config))
+            deployment = await _deployment(store, authority, config)
             async with _serving(deployment, credentials, config.listen) as port:
                 yield port
         finally:
@@ -97,18 +98,16 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     _log.info("stopped")
 
 
-def _lifetimes(config: Config) -> Lifetimes:
-    return Lifetimes(config.agent_lifetime, config.renew_expired_within)
-
-
-async def _deployment(store: Store, authority: Authority, lifetimes: Lifetimes) -> Deployment:
+async def _deployment(store: Store, authority: Authority, config: Config) -> Deployment:
     """Reads back what is kept in memory."""
     roster, newest = Roster(), Newest()
     async with store.reading() as connection:
         await roster.load(connection)
         newest.version = await policies.read(connection, 0)
-    proposals, ingest = Proposals(store, newest), Ingest(store)
-    return Deployment(store, authority, lifetimes, roster, newest, Presence(), proposals, ingest)
+        trust = await Trust.load(connection, config.directory)
+    lifetimes = Lifetimes(config.agent_lifetime, config.renew_expired_within)
+    proposals, ingest = Proposals(store, newest, trust), Ingest(store)
+    return Deployment(store, authority, lifetimes, roster, trust, newest, Presence(), proposals, ingest)
 
 
 def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:

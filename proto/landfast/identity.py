@@ -30,6 +30,7 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n.*?-----END \1-----\n?", re.DOTALL)
 _BUNDLE_LABELS = ["PRIVATE KEY", "CERTIFICATE", "CERTIFICATE", "CERTIFICATE"]
+ROOT_LABEL = "LANDFAST ROOT"  # of what a token carries besides: see landfast.trust.anchor
 
 
 class IdentityError(ValueError):
@@ -110,12 +111,12 @@ class Bundle:
         """Raises OSError, or IdentityError when the file is not a bundle."""
         text = path.read_text(encoding="ascii", errors="replace")
         blocks = list(_PEM.finditer(text))
-        if [block[1] for block in blocks] not in (_BUNDLE_LABELS, _BUNDLE_LABELS[:-1]):
+        if [block[1] for block in blocks if block[1] != ROOT_LABEL] not in (_BUNDLE_LABELS, _BUNDLE_LABELS[:-1]):
             raise IdentityError(
                 f"{path} is not an identity file: a private key, a certificate and the authority's certificate "
                 "(PEM, in this order) are expected; ask for a new one"
             )
-        return cls(*(block[0].encode() for block in blocks))
+        return cls(*(block[0].encode() for block in blocks if block[1] != ROOT_LABEL))
 
     def write(self, path: Path) -> None:
         """Writes the file atomically, for its owner alone (mode 0600). Replaces what was there."""

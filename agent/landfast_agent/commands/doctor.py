@@ -19,6 +19,7 @@ from landfast.event import printable
 from landfast_agent import cgroups, devices, enrol, hardening, image, loader, lsm, netns, perf, privileges, tasks
 from landfast_agent.ask import ask
 from landfast_agent.cgroup_names import unit_of
+from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.hooks import has_lsm_tier
 from landfast_agent.instance import Instance
@@ -113,6 +114,16 @@ def _tier(instance: Instance) -> str:
     return "forbidden calls get EPERM; unix peers, ptrace and passed descriptors are judged by their tags"
 
 
+def _trust(instance: Instance) -> str:
+    """On an enrolled host: whether the policy that it has is known to be the newest."""
+    from landfast_agent.trust import Trust
+
+    trust = Trust(enrol.trust_directory(instance.state), Clock(instance.state / "clock"))
+    if trust.problem:
+        raise AgentError(trust.problem)
+    return f"root {trust.root_version} of {trust.fingerprint}"
+
+
 def _identity(instance: Instance) -> str:
     """Whether an enrolled host is somebody to its controller, as far as its own clock knows."""
     from landfast_agent.identity_file import Identity
@@ -180,6 +191,7 @@ def examine(instance: Instance) -> list[Finding]:
         _check("attached", lambda: _attached(instance), fatal=False),
         *([_check("identity", lambda: _identity(instance), fatal=False)] if _is_enrolled(instance) else []),
         *([_check("tagged processes", lambda: _inside(instance), fatal=False)] if instance.pins.exists() else []),
+        *([_check("trust", lambda: _trust(instance), fatal=False)] if enrol.read(instance.state) else []),
         _check("BPF LSM", lambda: _tier(instance), fatal=False),
     ]
 

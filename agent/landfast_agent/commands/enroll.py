@@ -33,4 +33,5 @@ def command(instance: Instance, controller: str, token_file: Path, host: str) ->
     """
     require_root()
     done = enrol.enrol(controller, token_file, instance.state, host)
-    click.echo(f"enrolled at {done.controller} as {done.host}; start or restart the agent")
+    trusted = enrol.fingerprint(instance.state)
+    click.echo(f"enrolled at {done.controller} as {done.host}, by the root {trusted}; start or restart the agent")

@@ -192,8 +192,16 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
         f"spool       {spool['last_sequence']} events recorded, {spool['waiting']} waiting, {size(spool['bytes'])}",
         f"canary      {_canary(daemon['canary'])}",
         f"controller  {link}",
+        *_trust_lines(daemon["trust"]),
         *_identity_lines(uplink),
     ]
+
+
+def _trust_lines(trust: dict[str, Any] | None) -> list[str]:
+    if trust is None:
+        return []
+    fresh = f"policy fresh until {trust['fresh_until']}" if trust["fresh_until"] else "no policy yet"
+    return [f"trust       root {trust['root']} of {trust['fingerprint']}, {fresh}"]
 
 
 def _identity_lines(uplink: dict[str, Any] | None) -> list[str]:

@@ -157,8 +157,9 @@ Examples:
 @out_option
 def create(host: str, lifetime: str | None, out: Path) -> None:
     """Make a token: a file for one host, good for one enrolment."""
+    from landfast.trust import anchor
     from landfast.v1.fleet_pb2 import CreateTokenRequest
-    from landfast_cli import output
+    from landfast_cli import output, roots
     from landfast_cli.keys import new_key_at
     from landfast_cli.session import TIMEOUT_S, session
     from landfast_cli.times import seconds
@@ -167,4 +168,5 @@ def create(host: str, lifetime: str | None, out: Path) -> None:
         request = CreateTokenRequest(host=host, lifetime_s=seconds(lifetime), csr=key.request)
         made = current.fleet.CreateToken(request, timeout=TIMEOUT_S)
         key.keep(made.certificate, made.authority)
+        anchor.attach(out, roots.newest(current, click.get_current_context().find_root().params["config"]))
     click.echo(f"token {made.token_id} for {host or 'any new host'}: {out}, good until {output.time(made.expires)} UTC")

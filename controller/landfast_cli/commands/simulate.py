@@ -34,23 +34,16 @@ def simulate(file: Path, since: str, as_json: bool) -> None:
     connection is two decisions or more: when it is made, and its packets.
     """
     import sys
-    import time
 
-    from landfast.flows import MOST, Omitted
-    from landfast.replay import Replay
-    from landfast_cli import files, following, impact, output, recorded
+    from landfast_cli import files, impact, output
     from landfast_cli.session import session
 
-    now = time.time()
-    candidate = Replay(*files.compiled(files.read(file).draft), now)
-    found, omitted = impact.Impact(), Omitted()
+    draft = files.read(file).draft
     with session() as current:
-        found.of(recorded.read(current, following.request(since, False, now), omitted), candidate)
+        found, omitted = impact.replayed(current, draft, since)
     if as_json:
         output.document(impact.document(found, omitted))
     else:
-        impact.show(found)
-        recorded.note_omitted(omitted)
-        recorded.note_beyond(found.changed.beyond, MOST)
+        impact.show(found, omitted)
     if found.denies:
         sys.exit(1)

@@ -22,7 +22,7 @@ from landfast.v1.agent_pb2 import (
     SyncResponse,
 )
 from landfast.v1.agent_pb2_grpc import AgentServiceServicer
-from landfast.v1.policy_pb2 import PolicyVersion
+from landfast.v1.policy_pb2 import Policy, PolicyVersion
 from landfast_controller import enrolment, hosts, renewal
 from landfast_controller.authority import requested_key
 from landfast_controller.beside import beside
@@ -32,6 +32,7 @@ from landfast_controller.errors import InvalidError, RefusedError
 from landfast_controller.presence import Seat
 from landfast_controller.renewal import Issued, Pair
 from landfast_controller.store import Transaction
+from landfast_controller.trust import RENEWAL_S
 
 #: Batches of one stream that wait for their commit.
 _WINDOW = 32
@@ -102,12 +103,34 @@ class AgentService(AgentServiceServicer):
         self.deployment.roster.withdraw(await self.deployment.store.write(greet))
 
     async def _distribute(self, context: Context, loaded: PolicyState) -> None:
-        """Sends the newest policy, unless the host has it; then the newest again whenever there is one."""
+        """Sends the newest policy with its proof whenever there is one, and now and then a fresh proof alone.
+
+        What the host has already is not sent again, but for the proof: by its age the host knows that it is not kept
+        from a newer one.
+        """
         sent: PolicyVersion | None = None
         while True:
-            sent = await self.deployment.newest.after(sent)
-            if not _is_loaded(loaded, sent):
-                await context.write(SyncResponse(policy=sent.policy))
+            newest = await self._newer(sent)
+            is_known = newest is sent or _is_loaded(loaded, newest)
+            await context.write(SyncResponse(policy=await self._proved(newest, loaded, whole=not is_known)))
+            sent = newest
+
+    async def _newer(self, sent: PolicyVersion | None) -> PolicyVersion:
+        """The newest version when there is another, or when its proof is to be renewed."""
+        try:
+            async with asyncio.timeout(RENEWAL_S if sent else None):
+                return await self.deployment.newest.after(sent)
+        except TimeoutError:
+            assert sent is not None
+            return sent
+
+    async def _proved(self, version: PolicyVersion, loaded: PolicyState, *, whole: bool) -> Policy:
+        """For a host that has `loaded`, with the bytes of the policy when it is to be `whole`."""
+        number, held = version.policy.version, loaded.version
+        async with self.deployment.store.reading() as connection:
+            proof = await self.deployment.trust.proof(connection, number, held)
+        content = version.policy.canonical if whole else b""
+        return Policy(version=number, canonical=content, digest=version.policy.digest, proof=proof)
 
     async def _listen(self, requests: AsyncIterator[SyncRequest], caller: Caller, seat: Seat) -> None:
         async for request in requests:

@@ -1,17 +1,30 @@
-"""PolicyService: the versions of the policy, and new ones."""
+"""PolicyService: the versions of the policy, new ones, and who approves them."""
 
+import time
 from dataclasses import dataclass
 
 from landfast.v1.policy_pb2 import (
+    ApproveChangeRequest,
+    ApproveChangeResponse,
+    CloseChangeRequest,
+    CloseChangeResponse,
+    GetChangeRequest,
+    GetChangeResponse,
     GetPolicyRequest,
     GetPolicyResponse,
+    ListChangesRequest,
+    ListChangesResponse,
     ListPoliciesRequest,
     ListPoliciesResponse,
+    ListRootsRequest,
+    ListRootsResponse,
     ProposePolicyRequest,
     ProposePolicyResponse,
+    PublishRootRequest,
+    PublishRootResponse,
 )
 from landfast.v1.policy_pb2_grpc import PolicyServiceServicer
-from landfast_controller import policies
+from landfast_controller import changes, policies
 from landfast_controller.callers import Context, caller_of
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import NotFoundError
@@ -37,9 +50,36 @@ class PolicyService(PolicyServiceServicer):
             return ListPoliciesResponse(policy_versions=await policies.history(connection, request.before, limit))
 
     async def ProposePolicy(self, request: ProposePolicyRequest, context: Context) -> ProposePolicyResponse:
-        author = str(caller_of(context).id)
-        version = await self.deployment.proposals.accept(request.canonical, author, request.reason, request.ticket)
-        return ProposePolicyResponse(policy_version=version)
+        caller, why = caller_of(context), (request.reason, request.ticket)
+        change, version = await self.deployment.proposals.propose(caller, request.canonical, request.targets, why)
+        return ProposePolicyResponse(change=change, policy_version=version)
+
+    async def ListChanges(self, request: ListChangesRequest, context: Context) -> ListChangesResponse:
+        limit, trust, now_ns = min(request.limit or _PAGE, _LONGEST_PAGE), self.deployment.trust, time.time_ns()
+        async with self.deployment.store.reading() as connection:
+            rows = await changes.newest(connection, request.before, limit)
+        return ListChangesResponse(changes=[changes.message(row, trust, now_ns, whole=False) for row in rows])
+
+    async def GetChange(self, request: GetChangeRequest, context: Context) -> GetChangeResponse:
+        async with self.deployment.store.reading() as connection:
+            row = await changes.read(connection, request.id)
+        return GetChangeResponse(change=changes.message(row, self.deployment.trust, time.time_ns(), whole=True))
+
+    async def ApproveChange(self, request: ApproveChangeRequest, context: Context) -> ApproveChangeResponse:
+        caller, proposals = caller_of(context), self.deployment.proposals
+        change, version = await proposals.approve(caller, request.id, request.key_id, request.signature)
+        return ApproveChangeResponse(change=change, policy_version=version)
+
+    async def CloseChange(self, request: CloseChangeRequest, context: Context) -> CloseChangeResponse:
+        change = await self.deployment.proposals.close(caller_of(context), request.id, request.reason)
+        return CloseChangeResponse(change=change)
+
+    async def ListRoots(self, request: ListRootsRequest, context: Context) -> ListRootsResponse:
+        return ListRootsResponse(roots=self.deployment.trust.roots)
+
+    async def PublishRoot(self, request: PublishRootRequest, context: Context) -> PublishRootResponse:
+        version = await self.deployment.proposals.publish_root(caller_of(context), request.root)
+        return PublishRootResponse(version=version)
 
 
 def _missing(version: int) -> str:

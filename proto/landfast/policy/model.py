@@ -40,6 +40,7 @@ class IoUring(StrEnum):
 
 class StalePolicy(StrEnum):
     HOLD = "hold"
+    DENY_ALL = "deny-all"
 
 
 class SelectorKind(StrEnum):

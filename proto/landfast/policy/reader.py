@@ -113,7 +113,7 @@ class _Reader:
             loopback=self._fields.choice(found.get("loopback"), Loopback.SAME_CLASS),
             forbidden_calls=self._fields.choice(found.get("forbidden_calls"), ForbiddenCalls.KILL),
             io_uring=self._fields.choice(found.get("io_uring"), IoUring.DENY),
-            on_stale_policy=self._fields.value(found.get("on_stale_policy"), _parse_stale) or StalePolicy.HOLD,
+            on_stale_policy=self._fields.choice(found.get("on_stale_policy"), StalePolicy.HOLD),
             select=self._selectors(found.get("select")),
             allow=tuple(self._rules(found.get("allow"), rules.allow)),
             serve=tuple(self._rules(found.get("serve"), rules.serve)),
@@ -158,11 +158,3 @@ def _parse_format(text: str) -> int:
     if text != "1":
         raise InvalidError(f"{text!r} is no known version of the file format", "write version: 1")
     return 1
-
-
-def _parse_stale(text: str) -> StalePolicy:
-    if text == "deny-all":
-        raise InvalidError("deny-all is not built yet", "write hold, or leave the key out")
-    if text != StalePolicy.HOLD:
-        raise InvalidError(f"{text!r} is not possible here", "write hold, or leave the key out")
-    return StalePolicy.HOLD

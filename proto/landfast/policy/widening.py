@@ -25,12 +25,12 @@ from landfast.policy.model import (
 from landfast.policy.times import format_time
 
 #: The values of every setting of a class, tightest first.
-SETTINGS = {
+SETTINGS: Mapping[str, tuple[Any, ...]] = {
     "mode": (Mode.ENFORCE, Mode.AUDIT),
     "loopback": (Loopback.DENY, Loopback.SAME_CLASS, Loopback.ALLOW),
     "forbidden_calls": (ForbiddenCalls.KILL, ForbiddenCalls.AUDIT),
     "io_uring": (IoUring.DENY, IoUring.ALLOW),
-    "on_stale_policy": (StalePolicy.HOLD,),
+    "on_stale_policy": (StalePolicy.DENY_ALL, StalePolicy.HOLD),
 }
 _Groups = Mapping[str, tuple[str, ...]]
 

@@ -151,6 +151,12 @@ class ControlAction(_message.Message):
         KIND_HOST_UNBANNED: ControlAction._Kind.ValueType  # 11
         KIND_HOST_EVICTED: ControlAction._Kind.ValueType  # 12
         """A host's certificates were ended."""
+        KIND_CHANGE_PROPOSED: ControlAction._Kind.ValueType  # 13
+        KIND_CHANGE_APPROVED: ControlAction._Kind.ValueType  # 14
+        KIND_CHANGE_CLOSED: ControlAction._Kind.ValueType  # 15
+        """Rejected or withdrawn."""
+        KIND_ROOT_PUBLISHED: ControlAction._Kind.ValueType  # 16
+        """Whose keys are whose, and which approvals a change takes."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -169,6 +175,12 @@ class ControlAction(_message.Message):
     KIND_HOST_UNBANNED: ControlAction.Kind.ValueType  # 11
     KIND_HOST_EVICTED: ControlAction.Kind.ValueType  # 12
     """A host's certificates were ended."""
+    KIND_CHANGE_PROPOSED: ControlAction.Kind.ValueType  # 13
+    KIND_CHANGE_APPROVED: ControlAction.Kind.ValueType  # 14
+    KIND_CHANGE_CLOSED: ControlAction.Kind.ValueType  # 15
+    """Rejected or withdrawn."""
+    KIND_ROOT_PUBLISHED: ControlAction.Kind.ValueType  # 16
+    """Whose keys are whose, and which approvals a change takes."""
 
     @_typing.final
     class FieldsEntry(_message.Message):

@@ -55,6 +55,8 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     """The canary was not refused, or its refusal was not recorded."""
     NOTICE_KIND_CANARY_PASSED: _NoticeKind.ValueType  # 18
     """The canary was refused, and its refusal recorded: said once after each start and each failure."""
+    NOTICE_KIND_STALE_POLICY: _NoticeKind.ValueType  # 19
+    """Nobody has said for too long that the policy in force is the newest. Enforcement goes on."""
 
 class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper): ...
 
@@ -85,6 +87,8 @@ NOTICE_KIND_CANARY_FAILED: NoticeKind.ValueType  # 17
 """The canary was not refused, or its refusal was not recorded."""
 NOTICE_KIND_CANARY_PASSED: NoticeKind.ValueType  # 18
 """The canary was refused, and its refusal recorded: said once after each start and each failure."""
+NOTICE_KIND_STALE_POLICY: NoticeKind.ValueType  # 19
+"""Nobody has said for too long that the policy in force is the newest. Enforcement goes on."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final

@@ -25,29 +25,65 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landfast/v1/policy.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"<\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x11\n\tcanonical\x18\x02 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\"\xa5\x01\n\rPolicyVersion\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Policy\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ticket\x18\x04 \x01(\t\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmap_digest\x18\x06 \x01(\x0c\"#\n\x10GetPolicyRequest\x12\x0f\n\x07version\x18\x01 \x01(\x04\"G\n\x11GetPolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"4\n\x13ListPoliciesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"K\n\x14ListPoliciesResponse\x12\x33\n\x0fpolicy_versions\x18\x01 \x03(\x0b\x32\x1a.landfast.v1.PolicyVersion\"I\n\x14ProposePolicyRequest\x12\x11\n\tcanonical\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ticket\x18\x03 \x01(\t\"K\n\x15ProposePolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion2\x88\x02\n\rPolicyService\x12J\n\tGetPolicy\x12\x1d.landfast.v1.GetPolicyRequest\x1a\x1e.landfast.v1.GetPolicyResponse\x12S\n\x0cListPolicies\x12 .landfast.v1.ListPoliciesRequest\x1a!.landfast.v1.ListPoliciesResponse\x12V\n\rProposePolicy\x12!.landfast.v1.ProposePolicyRequest\x1a\".landfast.v1.ProposePolicyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landfast/v1/policy.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x11\n\tcanonical\x18\x02 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12-\n\x05proof\x18\x04 \x03(\x0b\x32\x1e.landfast.v1.Policy.ProofEntry\x1a,\n\nProofEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xb8\x01\n\rPolicyVersion\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Policy\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ticket\x18\x04 \x01(\t\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmap_digest\x18\x06 \x01(\x0c\x12\x11\n\tapprovers\x18\x07 \x03(\t\"\xe3\x04\n\x06\x43hange\x12\n\n\x02id\x18\x01 \x01(\x04\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.landfast.v1.Change.State\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06ticket\x18\x05 \x01(\t\x12+\n\x07\x63reated\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x08 \x01(\x04\x12\x0e\n\x06\x64igest\x18\t \x01(\x0c\x12\x11\n\tapprovers\x18\n \x03(\t\x12\x31\n\x07missing\x18\x0b \x03(\x0b\x32 .landfast.v1.Change.MissingEntry\x12\x0e\n\x06widens\x18\x0c \x03(\t\x12\x11\n\twidenings\x18\r \x01(\x04\x12\x11\n\tclosed_by\x18\x0e \x01(\t\x12\x12\n\nclosed_why\x18\x0f \x01(\t\x12\x11\n\tcanonical\x18\x10 \x01(\x0c\x12\x0f\n\x07targets\x18\x11 \x01(\x0c\x1a.\n\x0cMissingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x12\n\x0eSTATE_ACCEPTED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x13\n\x0fSTATE_WITHDRAWN\x10\x04\x12\x11\n\rSTATE_EXPIRED\x10\x05\x12\x13\n\x0fSTATE_OVERTAKEN\x10\x06\"#\n\x10GetPolicyRequest\x12\x0f\n\x07version\x18\x01 \x01(\x04\"G\n\x11GetPolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"4\n\x13ListPoliciesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"K\n\x14ListPoliciesResponse\x12\x33\n\x0fpolicy_versions\x18\x01 \x03(\x0b\x32\x1a.landfast.v1.PolicyVersion\"Z\n\x14ProposePolicyRequest\x12\x11\n\tcanonical\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ticket\x18\x03 \x01(\t\x12\x0f\n\x07targets\x18\x04 \x01(\x0c\"p\n\x15ProposePolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x13.landfast.v1.Change\"3\n\x12ListChangesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\";\n\x13ListChangesResponse\x12$\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x13.landfast.v1.Change\"\x1e\n\x10GetChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"8\n\x11GetChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\"E\n\x14\x41pproveChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\t\"p\n\x15\x41pproveChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\x12\x32\n\x0epolicy_version\x18\x02 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"0\n\x12\x43loseChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x13\x43loseChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\"\x12\n\x10ListRootsRequest\"\"\n\x11ListRootsResponse\x12\r\n\x05roots\x18\x01 \x03(\x0c\"\"\n\x12PublishRootRequest\x12\x0c\n\x04root\x18\x01 \x01(\x0c\"&\n\x13PublishRootResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x32\xee\x05\n\rPolicyService\x12J\n\tGetPolicy\x12\x1d.landfast.v1.GetPolicyRequest\x1a\x1e.landfast.v1.GetPolicyResponse\x12S\n\x0cListPolicies\x12 .landfast.v1.ListPoliciesRequest\x1a!.landfast.v1.ListPoliciesResponse\x12V\n\rProposePolicy\x12!.landfast.v1.ProposePolicyRequest\x1a\".landfast.v1.ProposePolicyResponse\x12P\n\x0bListChanges\x12\x1f.landfast.v1.ListChangesRequest\x1a .landfast.v1.ListChangesResponse\x12J\n\tGetChange\x12\x1d.landfast.v1.GetChangeRequest\x1a\x1e.landfast.v1.GetChangeResponse\x12V\n\rApproveChange\x12!.landfast.v1.ApproveChangeRequest\x1a\".landfast.v1.ApproveChangeResponse\x12P\n\x0b\x43loseChange\x12\x1f.landfast.v1.CloseChangeRequest\x1a .landfast.v1.CloseChangeResponse\x12J\n\tListRoots\x12\x1d.landfast.v1.ListRootsRequest\x1a\x1e.landfast.v1.ListRootsResponse\x12P\n\x0bPublishRoot\x12\x1f.landfast.v1.PublishRootRequest\x1a .landfast.v1.PublishRootResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'landfast.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_POLICY']._serialized_start=74
-  _globals['_POLICY']._serialized_end=134
-  _globals['_POLICYVERSION']._serialized_start=137
-  _globals['_POLICYVERSION']._serialized_end=302
-  _globals['_GETPOLICYREQUEST']._serialized_start=304
-  _globals['_GETPOLICYREQUEST']._serialized_end=339
-  _globals['_GETPOLICYRESPONSE']._serialized_start=341
-  _globals['_GETPOLICYRESPONSE']._serialized_end=412
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=414
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=466
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=468
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=543
-  _globals['_PROPOSEPOLICYREQUEST']._serialized_start=545
-  _globals['_PROPOSEPOLICYREQUEST']._serialized_end=618
-  _globals['_PROPOSEPOLICYRESPONSE']._serialized_start=620
-  _globals['_PROPOSEPOLICYRESPONSE']._serialized_end=695
-  _globals['_POLICYSERVICE']._serialized_start=698
-  _globals['_POLICYSERVICE']._serialized_end=962
+  _globals['_POLICY_PROOFENTRY']._loaded_options = None
+  _globals['_POLICY_PROOFENTRY']._serialized_options = b'8\001'
+  _globals['_CHANGE_MISSINGENTRY']._loaded_options = None
+  _globals['_CHANGE_MISSINGENTRY']._serialized_options = b'8\001'
+  _globals['_POLICY']._serialized_start=75
+  _globals['_POLICY']._serialized_end=228
+  _globals['_POLICY_PROOFENTRY']._serialized_start=184
+  _globals['_POLICY_PROOFENTRY']._serialized_end=228
+  _globals['_POLICYVERSION']._serialized_start=231
+  _globals['_POLICYVERSION']._serialized_end=415
+  _globals['_CHANGE']._serialized_start=418
+  _globals['_CHANGE']._serialized_end=1029
+  _globals['_CHANGE_MISSINGENTRY']._serialized_start=833
+  _globals['_CHANGE_MISSINGENTRY']._serialized_end=879
+  _globals['_CHANGE_STATE']._serialized_start=882
+  _globals['_CHANGE_STATE']._serialized_end=1029
+  _globals['_GETPOLICYREQUEST']._serialized_start=1031
+  _globals['_GETPOLICYREQUEST']._serialized_end=1066
+  _globals['_GETPOLICYRESPONSE']._serialized_start=1068
+  _globals['_GETPOLICYRESPONSE']._serialized_end=1139
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1141
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1193
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1195
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1270
+  _globals['_PROPOSEPOLICYREQUEST']._serialized_start=1272
+  _globals['_PROPOSEPOLICYREQUEST']._serialized_end=1362
+  _globals['_PROPOSEPOLICYRESPONSE']._serialized_start=1364
+  _globals['_PROPOSEPOLICYRESPONSE']._serialized_end=1476
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1478
+  _globals['_LISTCHANGESREQUEST']._serialized_end=1529
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=1531
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=1590
+  _globals['_GETCHANGEREQUEST']._serialized_start=1592
+  _globals['_GETCHANGEREQUEST']._serialized_end=1622
+  _globals['_GETCHANGERESPONSE']._serialized_start=1624
+  _globals['_GETCHANGERESPONSE']._serialized_end=1680
+  _globals['_APPROVECHANGEREQUEST']._serialized_start=1682
+  _globals['_APPROVECHANGEREQUEST']._serialized_end=1751
+  _globals['_APPROVECHANGERESPONSE']._serialized_start=1753
+  _globals['_APPROVECHANGERESPONSE']._serialized_end=1865
+  _globals['_CLOSECHANGEREQUEST']._serialized_start=1867
+  _globals['_CLOSECHANGEREQUEST']._serialized_end=1915
+  _globals['_CLOSECHANGERESPONSE']._serialized_start=1917
+  _globals['_CLOSECHANGERESPONSE']._serialized_end=1975
+  _globals['_LISTROOTSREQUEST']._serialized_start=1977
+  _globals['_LISTROOTSREQUEST']._serialized_end=1995
+  _globals['_LISTROOTSRESPONSE']._serialized_start=1997
+  _globals['_LISTROOTSRESPONSE']._serialized_end=2031
+  _globals['_PUBLISHROOTREQUEST']._serialized_start=2033
+  _globals['_PUBLISHROOTREQUEST']._serialized_end=2067
+  _globals['_PUBLISHROOTRESPONSE']._serialized_start=2069
+  _globals['_PUBLISHROOTRESPONSE']._serialized_end=2107
+  _globals['_POLICYSERVICE']._serialized_start=2110
+  _globals['_POLICYSERVICE']._serialized_end=2860
 # @@protoc_insertion_point(module_scope)

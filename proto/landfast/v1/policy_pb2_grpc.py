@@ -49,6 +49,36 @@ class PolicyServiceStub:
                 request_serializer=landfast_dot_v1_dot_policy__pb2.ProposePolicyRequest.SerializeToString,
                 response_deserializer=landfast_dot_v1_dot_policy__pb2.ProposePolicyResponse.FromString,
                 _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/landfast.v1.PolicyService/ListChanges',
+                request_serializer=landfast_dot_v1_dot_policy__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_policy__pb2.ListChangesResponse.FromString,
+                _registered_method=True)
+        self.GetChange = channel.unary_unary(
+                '/landfast.v1.PolicyService/GetChange',
+                request_serializer=landfast_dot_v1_dot_policy__pb2.GetChangeRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_policy__pb2.GetChangeResponse.FromString,
+                _registered_method=True)
+        self.ApproveChange = channel.unary_unary(
+                '/landfast.v1.PolicyService/ApproveChange',
+                request_serializer=landfast_dot_v1_dot_policy__pb2.ApproveChangeRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_policy__pb2.ApproveChangeResponse.FromString,
+                _registered_method=True)
+        self.CloseChange = channel.unary_unary(
+                '/landfast.v1.PolicyService/CloseChange',
+                request_serializer=landfast_dot_v1_dot_policy__pb2.CloseChangeRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_policy__pb2.CloseChangeResponse.FromString,
+                _registered_method=True)
+        self.ListRoots = channel.unary_unary(
+                '/landfast.v1.PolicyService/ListRoots',
+                request_serializer=landfast_dot_v1_dot_policy__pb2.ListRootsRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_policy__pb2.ListRootsResponse.FromString,
+                _registered_method=True)
+        self.PublishRoot = channel.unary_unary(
+                '/landfast.v1.PolicyService/PublishRoot',
+                request_serializer=landfast_dot_v1_dot_policy__pb2.PublishRootRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_policy__pb2.PublishRootResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer:
@@ -69,8 +99,50 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProposePolicy(self, request, context):
-        """Proposes the next version. It takes effect when its required approvals exist: one, the proposer's own.
-        FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every finding otherwise.
+        """Proposes the next version. It takes effect when its required approvals exist, at once when the metadata that comes
+        with it bears them. FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every
+        finding otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChanges(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetChange(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveChange(self, request, context):
+        """Adds the caller's signature. The change takes effect with the last one that it lacks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseChange(self, request, context):
+        """Ends an open change: its author withdraws it, an approver rejects it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoots(self, request, context):
+        """TUF root metadata, all versions in order: whose keys are whose, and which approvals a change takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishRoot(self, request, context):
+        """The next root, signed by enough root keys and, where it changes who approves, by those who approve now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,6 +165,36 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ProposePolicy,
                     request_deserializer=landfast_dot_v1_dot_policy__pb2.ProposePolicyRequest.FromString,
                     response_serializer=landfast_dot_v1_dot_policy__pb2.ProposePolicyResponse.SerializeToString,
+            ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=landfast_dot_v1_dot_policy__pb2.ListChangesRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_policy__pb2.ListChangesResponse.SerializeToString,
+            ),
+            'GetChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChange,
+                    request_deserializer=landfast_dot_v1_dot_policy__pb2.GetChangeRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_policy__pb2.GetChangeResponse.SerializeToString,
+            ),
+            'ApproveChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveChange,
+                    request_deserializer=landfast_dot_v1_dot_policy__pb2.ApproveChangeRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_policy__pb2.ApproveChangeResponse.SerializeToString,
+            ),
+            'CloseChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseChange,
+                    request_deserializer=landfast_dot_v1_dot_policy__pb2.CloseChangeRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_policy__pb2.CloseChangeResponse.SerializeToString,
+            ),
+            'ListRoots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoots,
+                    request_deserializer=landfast_dot_v1_dot_policy__pb2.ListRootsRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_policy__pb2.ListRootsResponse.SerializeToString,
+            ),
+            'PublishRoot': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishRoot,
+                    request_deserializer=landfast_dot_v1_dot_policy__pb2.PublishRootRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_policy__pb2.PublishRootResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +278,168 @@ class PolicyService:
             '/landfast.v1.PolicyService/ProposePolicy',
             landfast_dot_v1_dot_policy__pb2.ProposePolicyRequest.SerializeToString,
             landfast_dot_v1_dot_policy__pb2.ProposePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.PolicyService/ListChanges',
+            landfast_dot_v1_dot_policy__pb2.ListChangesRequest.SerializeToString,
+            landfast_dot_v1_dot_policy__pb2.ListChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.PolicyService/GetChange',
+            landfast_dot_v1_dot_policy__pb2.GetChangeRequest.SerializeToString,
+            landfast_dot_v1_dot_policy__pb2.GetChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.PolicyService/ApproveChange',
+            landfast_dot_v1_dot_policy__pb2.ApproveChangeRequest.SerializeToString,
+            landfast_dot_v1_dot_policy__pb2.ApproveChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.PolicyService/CloseChange',
+            landfast_dot_v1_dot_policy__pb2.CloseChangeRequest.SerializeToString,
+            landfast_dot_v1_dot_policy__pb2.CloseChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.PolicyService/ListRoots',
+            landfast_dot_v1_dot_policy__pb2.ListRootsRequest.SerializeToString,
+            landfast_dot_v1_dot_policy__pb2.ListRootsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishRoot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.PolicyService/PublishRoot',
+            landfast_dot_v1_dot_policy__pb2.PublishRootRequest.SerializeToString,
+            landfast_dot_v1_dot_policy__pb2.PublishRootResponse.FromString,
             options,
             channel_credentials,
             insecure,

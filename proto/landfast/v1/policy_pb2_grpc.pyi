@@ -38,9 +38,21 @@ class PolicyServiceStub:
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListPoliciesRequest, _policy_pb2.ListPoliciesResponse]
     """Newest first, without the canonical bytes."""
     ProposePolicy: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ProposePolicyRequest, _policy_pb2.ProposePolicyResponse]
-    """Proposes the next version. It takes effect when its required approvals exist: one, the proposer's own.
-    FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every finding otherwise.
+    """Proposes the next version. It takes effect when its required approvals exist, at once when the metadata that comes
+    with it bears them. FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every
+    finding otherwise.
     """
+    ListChanges: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListChangesRequest, _policy_pb2.ListChangesResponse]
+    """Newest first."""
+    GetChange: _grpc.UnaryUnaryMultiCallable[_policy_pb2.GetChangeRequest, _policy_pb2.GetChangeResponse]
+    ApproveChange: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ApproveChangeRequest, _policy_pb2.ApproveChangeResponse]
+    """Adds the caller's signature. The change takes effect with the last one that it lacks."""
+    CloseChange: _grpc.UnaryUnaryMultiCallable[_policy_pb2.CloseChangeRequest, _policy_pb2.CloseChangeResponse]
+    """Ends an open change: its author withdraws it, an approver rejects it."""
+    ListRoots: _grpc.UnaryUnaryMultiCallable[_policy_pb2.ListRootsRequest, _policy_pb2.ListRootsResponse]
+    """TUF root metadata, all versions in order: whose keys are whose, and which approvals a change takes."""
+    PublishRoot: _grpc.UnaryUnaryMultiCallable[_policy_pb2.PublishRootRequest, _policy_pb2.PublishRootResponse]
+    """The next root, signed by enough root keys and, where it changes who approves, by those who approve now."""
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -50,9 +62,21 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     ListPolicies: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListPoliciesRequest, _policy_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     """Newest first, without the canonical bytes."""
     ProposePolicy: _aio.UnaryUnaryMultiCallable[_policy_pb2.ProposePolicyRequest, _policy_pb2.ProposePolicyResponse]  # type: ignore[assignment]
-    """Proposes the next version. It takes effect when its required approvals exist: one, the proposer's own.
-    FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every finding otherwise.
+    """Proposes the next version. It takes effect when its required approvals exist, at once when the metadata that comes
+    with it bears them. FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every
+    finding otherwise.
     """
+    ListChanges: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListChangesRequest, _policy_pb2.ListChangesResponse]  # type: ignore[assignment]
+    """Newest first."""
+    GetChange: _aio.UnaryUnaryMultiCallable[_policy_pb2.GetChangeRequest, _policy_pb2.GetChangeResponse]  # type: ignore[assignment]
+    ApproveChange: _aio.UnaryUnaryMultiCallable[_policy_pb2.ApproveChangeRequest, _policy_pb2.ApproveChangeResponse]  # type: ignore[assignment]
+    """Adds the caller's signature. The change takes effect with the last one that it lacks."""
+    CloseChange: _aio.UnaryUnaryMultiCallable[_policy_pb2.CloseChangeRequest, _policy_pb2.CloseChangeResponse]  # type: ignore[assignment]
+    """Ends an open change: its author withdraws it, an approver rejects it."""
+    ListRoots: _aio.UnaryUnaryMultiCallable[_policy_pb2.ListRootsRequest, _policy_pb2.ListRootsResponse]  # type: ignore[assignment]
+    """TUF root metadata, all versions in order: whose keys are whose, and which approvals a change takes."""
+    PublishRoot: _aio.UnaryUnaryMultiCallable[_policy_pb2.PublishRootRequest, _policy_pb2.PublishRootResponse]  # type: ignore[assignment]
+    """The next root, signed by enough root keys and, where it changes who approves, by those who approve now."""
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -77,8 +101,56 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_pb2.ProposePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_pb2.ProposePolicyResponse, _abc.Awaitable[_policy_pb2.ProposePolicyResponse]]:
-        """Proposes the next version. It takes effect when its required approvals exist: one, the proposer's own.
-        FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every finding otherwise.
+        """Proposes the next version. It takes effect when its required approvals exist, at once when the metadata that comes
+        with it bears them. FAILED_PRECONDITION when another version was accepted meanwhile; INVALID_ARGUMENT with every
+        finding otherwise.
         """
+
+    @_abc_1.abstractmethod
+    def ListChanges(
+        self,
+        request: _policy_pb2.ListChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ListChangesResponse, _abc.Awaitable[_policy_pb2.ListChangesResponse]]:
+        """Newest first."""
+
+    @_abc_1.abstractmethod
+    def GetChange(
+        self,
+        request: _policy_pb2.GetChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.GetChangeResponse, _abc.Awaitable[_policy_pb2.GetChangeResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ApproveChange(
+        self,
+        request: _policy_pb2.ApproveChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ApproveChangeResponse, _abc.Awaitable[_policy_pb2.ApproveChangeResponse]]:
+        """Adds the caller's signature. The change takes effect with the last one that it lacks."""
+
+    @_abc_1.abstractmethod
+    def CloseChange(
+        self,
+        request: _policy_pb2.CloseChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.CloseChangeResponse, _abc.Awaitable[_policy_pb2.CloseChangeResponse]]:
+        """Ends an open change: its author withdraws it, an approver rejects it."""
+
+    @_abc_1.abstractmethod
+    def ListRoots(
+        self,
+        request: _policy_pb2.ListRootsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.ListRootsResponse, _abc.Awaitable[_policy_pb2.ListRootsResponse]]:
+        """TUF root metadata, all versions in order: whose keys are whose, and which approvals a change takes."""
+
+    @_abc_1.abstractmethod
+    def PublishRoot(
+        self,
+        request: _policy_pb2.PublishRootRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_pb2.PublishRootResponse, _abc.Awaitable[_policy_pb2.PublishRootResponse]]:
+        """The next root, signed by enough root keys and, where it changes who approves, by those who approve now."""
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,7 +38,7 @@ class Fleet:
 
     async def enrol(self) -> None:
         token = self.host.directory / "token.pem"
-        (await self.deployment.token()).write(token)
+        await self.deployment.token_file(token)
         words = ("--controller", self.deployment.address, "--token-file", token, "--host", _NAME)
         self.host.run("enroll", *words).check_returncode()
 

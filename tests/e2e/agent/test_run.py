@@ -201,7 +201,7 @@ async def enrolled(deployment: Deployment, tmp_path: Path) -> AsyncIterator[Host
     where = Namespace("none")
     where.path = Path("/proc/self/ns/net")
     host, token = Host(where, tmp_path), tmp_path / "token.pem"
-    (await deployment.token()).write(token)
+    await deployment.token_file(token)
     host.run("enroll", "--controller", deployment.address, "--token-file", token, "--host", "hall").check_returncode()
     yield host
     remove_instance(host.instance.name)

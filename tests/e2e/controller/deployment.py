@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from landfast.channel import OPTIONS, credentials
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key, signing_request
+from landfast.trust import anchor, keys, metadata
 from landfast.v1.agent_pb2 import EnrollRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.fleet_pb2 import CreateIdentityRequest, CreateTokenRequest
@@ -31,6 +32,8 @@ CLI: list[str | Path] = [_SCRIPTS / "landfast"]
 
 #: Seconds that a start may take on a machine that is busy with other tests.
 _START_S = 60
+
+_YEAR = timedelta(days=365)
 
 
 @dataclass
@@ -88,6 +91,13 @@ class Deployment:
     def approver(self) -> Bundle:
         return Bundle.read(self.directory / "first-approver.pem")
 
+    def signed(self, content: bytes, proposer: str = "first-approver", reason: str = "a test") -> bytes:
+        """Targets metadata of a policy, or of what is none, approved by the first approver."""
+        version = re.search(rb'"version":([0-9]+)', content)
+        draft = metadata.draft_targets(int(version[1]) if version else 1, content, proposer, (reason, ""), _YEAR)
+        draft.sign(keys.load(self.directory / "first-approver.key", ""))
+        return draft.to_bytes()
+
     @property
     def authority(self) -> Authority:
         """The deployment's own authority: for certificates that the controller would never issue."""
@@ -120,6 +130,12 @@ class Deployment:
         async with self.channel(self.approver) as channel:
             made = await FleetServiceStub(channel).CreateToken(request)
         return Bundle(key_pem(key), made.certificate, made.authority)
+
+    async def token_file(self, path: Path, host: str = "") -> Path:
+        """A token as `landfast fleet token create` writes it."""
+        (await self.token(host)).write(path)
+        anchor.attach(path, (self.directory / "1.root.json").read_bytes())
+        return path
 
     async def enrol(self, host: str, token: Bundle | None = None) -> Bundle:
         key = new_key()

@@ -52,7 +52,9 @@ class Person:
         return error
 
     def login(self, identity: Path, status: int = 0) -> "subprocess.CompletedProcess[str]":
-        return self.run("login", "--controller", self.deployment.address, "--identity", identity, status=status)
+        key = identity.with_suffix(".key")
+        signs = ("--key", key) if key.exists() else ()
+        return self.run("login", "--controller", self.deployment.address, "--identity", identity, *signs, status=status)
 
     def policy(self, text: str = POLICY) -> Path:
         file = self.home / "policy.yaml"

@@ -29,12 +29,17 @@ def following(previous: Policy | None, prefix: str) -> bytes:
     return canonical.encode(succeed(draft, previous))
 
 
+def request_for(deployment: Deployment, content: bytes, reason: str = "a test") -> ProposePolicyRequest:
+    """A proposal that the first approver has approved already."""
+    return ProposePolicyRequest(canonical=content, reason=reason, targets=deployment.signed(content))
+
+
 async def propose(deployment: Deployment, prefix: str) -> PolicyVersion:
     """Makes a policy that allows one prefix the newest version."""
     async with deployment.channel(deployment.approver) as channel:
         stub = PolicyServiceStub(channel)
         content = following(await newest(stub), prefix)
-        made = await stub.ProposePolicy(ProposePolicyRequest(canonical=content, reason="a test"))
+        made = await stub.ProposePolicy(request_for(deployment, content))
     return made.policy_version
 
 

@@ -19,10 +19,10 @@ from landfast.v1.audit_pb2 import ControlAction, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import GetHostRequest, Host
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
-from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion, ProposePolicyRequest
+from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
 from tests.e2e.controller.deployment import Deployment, code_of, details_of
-from tests.e2e.controller.policies import following, newest, propose
+from tests.e2e.controller.policies import following, newest, propose, request_for
 
 
 @asynccontextmanager
@@ -78,12 +78,15 @@ async def test_the_expected_digest_is_that_of_the_compiled_maps(deployment: Depl
     assert version.map_digest == compile_policy(policy, canonical.digest(version.policy.canonical)).digest
 
 
-async def test_a_host_that_has_the_newest_version_is_not_sent_it_again(deployment: Deployment) -> None:
+async def test_a_host_that_has_the_newest_version_is_sent_only_its_proof(deployment: Deployment) -> None:
     version = await propose(deployment, "10.2.0.0/24")
     bundle = await deployment.enrol(deployment.name("host"))
     async with _agent(deployment, bundle, Hello(loaded=_applied(version))) as stream:
+        known = (await stream.read()).policy
+        assert (known.version, known.canonical) == (version.policy.version, b"")
+        assert "timestamp.json" in known.proof
         following = await propose(deployment, "10.2.1.0/24")
-        assert (await stream.read()).policy.version == following.policy.version
+        assert (await stream.read()).policy.canonical == following.policy.canonical
 
 
 async def test_a_host_is_proved_only_by_the_right_digests_of_the_newest_version(deployment: Deployment) -> None:
@@ -153,7 +156,7 @@ async def test_of_eight_proposals_on_one_version_one_is_accepted(deployment: Dep
         stub = PolicyServiceStub(channel)
         before = await newest(stub)
         contents = [following(before, f"10.6.{number}.0/24") for number in range(8)]
-        requests = [ProposePolicyRequest(canonical=content, reason="race") for content in contents]
+        requests = [request_for(deployment, content, "race") for content in contents]
         results = await asyncio.gather(*map(stub.ProposePolicy, requests), return_exceptions=True)
     failures = [result for result in results if isinstance(result, AioRpcError)]
     assert {failure.code() for failure in failures} == {StatusCode.FAILED_PRECONDITION}
@@ -163,7 +166,7 @@ async def test_of_eight_proposals_on_one_version_one_is_accepted(deployment: Dep
 async def _refused(deployment: Deployment, content: bytes, reason: str = "a test") -> tuple[StatusCode, str]:
     async with deployment.channel(deployment.approver) as channel:
         with pytest.raises(AioRpcError) as failure:
-            await PolicyServiceStub(channel).ProposePolicy(ProposePolicyRequest(canonical=content, reason=reason))
+            await PolicyServiceStub(channel).ProposePolicy(request_for(deployment, content, reason))
     return code_of(failure), details_of(failure)
 
 

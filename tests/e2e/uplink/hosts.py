@@ -58,7 +58,7 @@ async def enrolled(deployment, directory):
 async def join(deployment, directory, name, again=False):
     """Enrols the host `name`, whose state is in `directory`."""
     token = directory / "token.pem"
-    (await deployment.token(host=name if again else "")).write(token)
+    await deployment.token_file(token, host=name if again else "")
     await asyncio.to_thread(enrol.enrol, deployment.address, token, directory / "state", name)
 
 

@@ -12,7 +12,7 @@ from landfast_agent.errors import BadInput, Refused, Unavailable
 @pytest.fixture
 async def token(deployment, tmp_path):
     path = tmp_path / "token.pem"
-    (await deployment.token()).write(path)
+    await deployment.token_file(path)
     return path
 
 
@@ -48,7 +48,7 @@ async def test_a_token_works_once(deployment, token, tmp_path):
 async def test_a_name_that_is_taken_is_refused(deployment, token, tmp_path):
     await join(deployment, token, tmp_path / "a", "hall-6")
     second = tmp_path / "second.pem"
-    (await deployment.token()).write(second)
+    await deployment.token_file(second)
     with pytest.raises(Refused, match="hall-6"):
         await join(deployment, second, tmp_path / "b", "hall-6")
 

@@ -80,7 +80,7 @@ def class_drafts(name: str) -> st.SearchStrategy[ClassDraft]:
         mode=st.sampled_from(Mode),
         loopback=st.sampled_from(Loopback),
         forbidden_calls=st.sampled_from(ForbiddenCalls),
-        on_stale_policy=st.just(StalePolicy.HOLD),
+        on_stale_policy=st.sampled_from(StalePolicy),
         select=st.lists(selectors, max_size=2, unique=True).map(tuple),
         allow=_few(rules),
         serve=_few(rules, 2),

@@ -173,7 +173,13 @@ def test_a_class_that_goes_and_comes_back() -> None:
     assert "eea-user-data loopback: deny -> same-class" in back
     assert "eea-user-data serve: 10.30.0.0/16 tcp/8443" in back
     assert "eea-user-data peers: unix:/run/systemd/notify" in back
-    assert _told(removed, draft_of("version: 1\ndata_classes:\n  eea-user-data: {loopback: deny}\n")) == []
+    assert (
+        _told(
+            removed,
+            draft_of("version: 1\ndata_classes:\n  eea-user-data: {loopback: deny, on_stale_policy: deny-all}\n"),
+        )
+        == []
+    )
 
 
 def test_a_class_that_is_renamed_loses_its_selectors() -> None:

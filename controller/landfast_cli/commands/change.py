@@ -1,0 +1,165 @@
+"""`landfast change`: what waits for approval."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from landfast_cli.commands.options import File
+from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.options import since as since_option
+from landfast_cli.commands.options import wait as wait_option
+
+if TYPE_CHECKING:
+    from landfast.policy.model import Policy
+
+_SHOWN = 40  # lines of what changes
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  landfast change list
+  landfast change show 7
+  landfast change approve 7 --wait
+  landfast change reject 7 --reason "10.0.0.0/8 is far too wide"
+"""
+)
+def change() -> None:
+    """Proposed versions of the policy, and who still has to approve them."""
+
+
+@change.command(
+    "list",
+    epilog="""\b
+Examples:
+  landfast change list
+  landfast change list --all --json
+""",
+)
+@click.option(
+    "--all", "ended", is_flag=True, help="Also those that were accepted, rejected, withdrawn or have expired."
+)
+@as_json_option
+def list_changes(ended: bool, as_json: bool) -> None:
+    """Open changes, newest first."""
+    from landfast_cli import output, queue
+    from landfast_cli.session import session
+
+    with session() as current:
+        found = list(queue.listed(current, ended=ended))
+    if as_json:
+        output.document([queue.document(each) for each in found])
+    else:
+        output.table(queue.HEADINGS, map(queue.row, found))
+
+
+@change.command(
+    epilog="""\b
+Examples:
+  landfast change show 7
+  landfast change show 7 --impact --since 30d
+  landfast change show 7 --json
+"""
+)
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--impact", "with_impact", is_flag=True, help="Replay what hosts recorded: see `landfast simulate`.")
+@since_option
+@as_json_option
+def show(number: int, with_impact: bool, since: str, as_json: bool) -> None:
+    """A change: who wants it and why, what differs, what gets wider, and who still has to approve."""
+    from landfast.v1.policy_pb2 import Change
+    from landfast_cli import impact, output, queue
+    from landfast_cli.session import session
+
+    with session() as current:
+        found = queue.fetch(current, number)
+        if as_json:
+            output.document(queue.document(found))
+            return
+        click.echo("\n".join(queue.description(found)))
+        if found.state == Change.STATE_OPEN:
+            _, policy, before = queue.checked(current, found)
+            _print_differences(before, policy)
+            if with_impact:
+                impact.show(*impact.replayed(current, policy.draft(), since))
+
+
+def _print_differences(before: "Policy | None", policy: "Policy") -> None:
+    """Computed from the bytes that a signature would approve: the controller is not asked."""
+    from landfast_cli import differences
+
+    for line in (found := list(map(str, differences.between(before, policy.draft()))))[:_SHOWN]:
+        click.echo(f"  {line}")
+    if len(found) > _SHOWN:
+        click.echo(f"  and {len(found) - _SHOWN} more")
+    told = differences.told(differences.widened(before, policy.draft()))
+    click.echo("it is the first policy" if before is None else f"it {told}")
+
+
+@change.command(
+    epilog="""\b
+Examples:
+  landfast change approve 7
+  landfast change approve 7 --key ~/alice.key --wait
+"""
+)
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--key", type=File, help="Your signing key. [default: the one given to `landfast login`]")
+@wait_option
+@as_json_option
+def approve(number: int, key: Path | None, wait: bool, timeout: float, as_json: bool) -> None:
+    """Sign a change, which is shown first. The signature is good for exactly this, on top of exactly what is there."""
+    from landfast.v1.policy_pb2 import ApproveChangeRequest
+    from landfast_cli import changes, differences, queue, signing
+    from landfast_cli.session import PROPOSAL_TIMEOUT_S, session
+    from landfast_cli.versions import Outcome
+
+    with session() as current:
+        found = queue.fetch(current, number)
+        draft, policy, before = queue.checked(current, found)
+        if not as_json:
+            click.echo("\n".join(queue.description(found)))
+            _print_differences(before, policy)
+        signature = draft.sign(signing.load(key or current.login.signing_key()))
+        request = ApproveChangeRequest(id=number, key_id=signature.keyid, signature=signature.signature)
+        answer = current.policies.ApproveChange(request, timeout=PROPOSAL_TIMEOUT_S)
+        outcome = Outcome(answer, differences.widened(before, policy.draft()))
+        changes.conclude(current, outcome, (wait, timeout), as_json)
+
+
+@change.command(
+    epilog="""\b
+Examples:
+  landfast change reject 7 --reason "10.0.0.0/8 is far too wide"
+"""
+)
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line.")
+def reject(number: int, reason: str) -> None:
+    """End somebody's change. Only approvers can; what was accepted is taken back by `landfast policy rollback`."""
+    _close(number, reason)
+
+
+@change.command(
+    epilog="""\b
+Examples:
+  landfast change withdraw 7 --reason "the wrong hall"
+"""
+)
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line.")
+def withdraw(number: int, reason: str) -> None:
+    """Take back a change of your own that is still open."""
+    _close(number, reason)
+
+
+def _close(number: int, reason: str) -> None:
+    from landfast.v1.policy_pb2 import CloseChangeRequest
+    from landfast_cli import queue
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        request = CloseChangeRequest(id=number, reason=reason)
+        closed = current.policies.CloseChange(request, timeout=TIMEOUT_S).change
+    click.echo(f"change {number} is {queue.state(closed)}")

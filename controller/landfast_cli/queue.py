@@ -1,0 +1,113 @@
+"""Changes that wait for approval: fetched, checked, signed, printed."""
+
+import time as clock
+from collections.abc import Iterator
+from typing import Any
+
+from tuf.api.metadata import Metadata, Targets
+
+from landfast.policy import canonical
+from landfast.policy.errors import PolicyError
+from landfast.policy.model import Policy
+from landfast.policy.succession import check_succession
+from landfast.trust import metadata
+from landfast.trust.approvals import words
+from landfast.trust.errors import TrustError
+from landfast.v1.policy_pb2 import Change, GetChangeRequest, ListChangesRequest
+from landfast_cli import versions
+from landfast_cli.errors import AnswerIsNoError
+from landfast_cli.output import json_time, time
+from landfast_cli.session import TIMEOUT_S, Session
+
+HEADINGS = ("CHANGE", "STATE", "VERSION", "AUTHOR", "REASON", "WAITS FOR")
+_PAGE = 100
+
+
+def fetch(session: Session, number: int) -> Change:
+    return session.policies.GetChange(GetChangeRequest(id=number), timeout=TIMEOUT_S).change
+
+
+def listed(session: Session, *, ended: bool) -> Iterator[Change]:
+    """Open changes, newest first; all of them when `ended` ones are wanted too."""
+    before = 0
+    while page := session.policies.ListChanges(
+        ListChangesRequest(before=before, limit=_PAGE), timeout=TIMEOUT_S
+    ).changes:
+        yield from (each for each in page if ended or each.state == Change.STATE_OPEN)
+        before = page[-1].id
+        if before == 1:
+            return
+
+
+def checked(session: Session, change: Change) -> tuple[Metadata[Targets], Policy, Policy | None]:
+    """What a signature would approve, the policy that this is, and the one before it.
+
+    Raises AnswerIsNoError when it is no longer open, or when they do not belong together: what is shown is signed.
+    """
+    if change.state != Change.STATE_OPEN:
+        why = f" ({change.closed_why})" if change.closed_why else ""
+        raise AnswerIsNoError(f"change {change.id} is {state(change)}{why}; propose it again if it is still wanted")
+    before = versions.newest(session)
+    try:
+        draft = metadata.read_targets(change.targets)
+        policy = canonical.decode(change.canonical)
+        if metadata.digest_of(draft.signed) != canonical.digest(change.canonical):
+            raise TrustError("what is to be signed is not about the policy that is shown")
+        if draft.signed.version != policy.version:
+            raise TrustError(f"policy {policy.version} is to be signed as version {draft.signed.version}")
+        check_succession(policy, before)
+    except (TrustError, PolicyError) as error:
+        raise AnswerIsNoError(f"change {change.id}: {error}; do not approve it, ask its author") from None
+    return draft, policy, before
+
+
+def state(change: Change) -> str:
+    return Change.State.Name(change.state).removeprefix("STATE_").lower()
+
+
+def waiting(change: Change) -> str:
+    """Who still has to approve; `-` when nobody."""
+    return words(dict(change.missing)) if change.state == Change.STATE_OPEN and change.missing else "-"
+
+
+def author(change: Change) -> str:
+    return change.author.partition("//")[2].partition("/")[2]
+
+
+def row(change: Change) -> tuple[str, ...]:
+    ticket = f" ({change.ticket})" if change.ticket else ""
+    reason = change.reason + ticket
+    return str(change.id), state(change), str(change.version), author(change), reason, waiting(change)
+
+
+def document(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.id,
+        "state": state(change),
+        "version": change.version,
+        "author": change.author,
+        "reason": change.reason,
+        "ticket": change.ticket,
+        "created": json_time(change.created),
+        "expires": json_time(change.expires),
+        "digest": change.digest.hex(),
+        "approvers": list(change.approvers),
+        "missing": dict(change.missing),
+        "widens": list(change.widens),
+        "widenings": change.widenings,
+        "closed_by": change.closed_by,
+        "closed_why": change.closed_why,
+    }
+
+
+def description(change: Change) -> Iterator[str]:
+    yield f"change {change.id}: policy {change.version}, {state(change)}"
+    yield f"  proposed   {time(change.created)} UTC by {author(change)}"
+    yield f"  reason     {change.reason}" + (f" ({change.ticket})" if change.ticket else "")
+    yield f"  digest     {change.digest.hex()}"
+    yield f"  approved   {', '.join(change.approvers) or 'by nobody yet'}"
+    if change.state == Change.STATE_OPEN:
+        left = (change.expires.ToNanoseconds() - clock.time_ns()) // 3_600_000_000_000
+        yield f"  waits for  {waiting(change)}; {left} hours are left"
+    elif change.closed_why:
+        yield f"  ended      {change.closed_by}: {change.closed_why}"

@@ -1,0 +1,138 @@
+"""The deployment's TUF repository: root metadata, and the proof that a policy version is the newest, and approved.
+
+The controller holds one key, that of snapshot and timestamp: with it goes the power to withhold a newer policy for as
+long as a timestamp lasts, and no other.
+"""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from securesystemslib.signer import Signer
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tuf.api.metadata import Root
+
+from landfast.trust import keys, metadata
+from landfast.trust.approvals import Approvals
+from landfast.trust.errors import TrustError
+from landfast.trust.succession import check_root
+from landfast.trust.verifier import policy_file
+from landfast.v1.audit_pb2 import ControlAction
+from landfast_controller import policies, schema
+from landfast_controller.actions import action
+from landfast_controller.errors import ConflictError, InvalidError, UnavailableError
+from landfast_controller.store import Store, Transaction
+
+ONLINE_KEY = "online.key"
+
+#: A host that hears nothing for so long tells that its policy is stale.
+TIMESTAMP_LIFETIME = timedelta(hours=24)
+#: Hosts get a fresh timestamp this often.
+RENEWAL_S = 3600.0
+
+_ANNOUNCED_S = 60.0  # one signature serves all hosts for this long
+_KEPT = 64  # proofs in memory, for hosts that hold different versions
+_STEPS, _STEP_BYTES = 64, 32 << 20  # of what a host has missed
+
+
+class Trust:
+    """`roots` are all versions of the root metadata, in order; `stamp` is the version of the newest timestamp."""
+
+    def __init__(self, online: Signer, roots: list[bytes], stamp: int) -> None:
+        self.roots = roots
+        self._online, self._stamp = online, stamp
+        self._announced: tuple[int, float, dict[str, bytes]] = (0, 0.0, {})
+        self._steps: dict[tuple[int, int], dict[str, bytes]] = {}
+
+    @classmethod
+    async def load(cls, connection: AsyncConnection, directory: Path) -> "Trust":
+        """Raises UnavailableError when the controller's key is missing."""
+        path = directory / ONLINE_KEY
+        try:
+            online = keys.load(path, "")
+        except (OSError, TrustError) as error:
+            raise UnavailableError(f"key {path}: {error}; restore it from a backup") from None
+        found = await connection.execute(select(schema.roots).order_by(schema.roots.c.version))
+        newest = await connection.scalar(select(func.max(schema.log.c.received_ns)))
+        return cls(online, [row.content for row in found], (newest or 0) // 1000)
+
+    @property
+    def root(self) -> Root:
+        return metadata.read_root(self.roots[-1]).signed
+
+    @property
+    def approvals(self) -> Approvals:
+        return Approvals.from_root(self.root.unrecognized_fields)
+
+    async def publish(self, store: Store, actor: object, content: bytes) -> int:
+        """Makes `content` the newest root, or raises InvalidError or ConflictError. Returns its version."""
+        try:
+            following = metadata.read_root(content)
+            _check_next(following.signed, self.root)
+            check_root(following, self.root)
+        except TrustError as error:
+            raise InvalidError(str(error)) from None
+        version = following.signed.version
+        await store.write(lambda transaction: add_root(transaction, content, version, actor))
+        self.roots.append(content)
+        self._steps.clear()
+        return version
+
+    async def proof(self, connection: AsyncConnection, version: int, held: int) -> dict[str, bytes]:
+        """What a host that holds version `held` (0: none) needs to believe in `version`, which is the newest."""
+        if (version, held) not in self._steps:
+            while len(self._steps) >= _KEPT:
+                del self._steps[next(iter(self._steps))]
+            self._steps[version, held] = await self._approved(connection, version, held)
+        roots = {f"{number}.root.json": root for number, root in enumerate(self.roots, 1) if number > 1}
+        return roots | self._newest(version) | self._steps[version, held]
+
+    async def _approved(self, connection: AsyncConnection, version: int, held: int) -> dict[str, bytes]:
+        """The approvals of a version, and of those before it that it rests on, with what these say."""
+        targets, _ = await policies.proof(connection, version)
+        files = {f"{version}.targets.json": targets}
+        size, oldest = 0, max(held, version - _STEPS)
+        while not self._is_approved_by_itself(targets) and version - 1 > oldest and size < _STEP_BYTES:
+            version -= 1
+            targets, canonical = await policies.proof(connection, version)
+            files |= {f"{version}.targets.json": targets, _policy_file(targets): canonical}
+            size += len(canonical)
+        return files
+
+    def _newest(self, version: int) -> dict[str, bytes]:
+        """Snapshot and timestamp, the same for all hosts at a time: none is ever sent an older one.
+
+        Their versions are microseconds since 1970: each is newer than those before.
+        """
+        known, at, files = self._announced
+        if known != version or time.monotonic() - at > _ANNOUNCED_S:
+            self._stamp = max(self._stamp + 1, time.time_ns() // 1000)
+            files = metadata.newest(version, self._stamp, self._online, TIMESTAMP_LIFETIME)
+            self._announced = version, time.monotonic(), files
+        return files
+
+    def _is_approved_by_itself(self, targets: bytes) -> bool:
+        """Whether its approvals are enough whatever it is held against."""
+        found = metadata.read_targets(targets)
+        who = metadata.approvers(self.root, found)
+        return not self.approvals.unmet(who, metadata.proposer_of(found.signed), widens=True)
+
+
+async def add_root(transaction: Transaction, content: bytes, version: int, actor: object) -> None:
+    await transaction.connection.execute(insert(schema.roots), {"version": version, "content": content})
+    rules = Approvals.from_root(metadata.read_root(content).signed.unrecognized_fields)
+    words = f"root {version}: groups {', '.join(sorted(rules.groups)) or '(none)'}"
+    await transaction.record(action(ControlAction.KIND_ROOT_PUBLISHED, actor, str(version), words))
+
+
+def _policy_file(targets: bytes) -> str:
+    return policy_file(metadata.digest_of(metadata.read_targets(targets).signed))
+
+
+def _check_next(root: Root, newest: Root) -> None:
+    if root.version <= newest.version:
+        raise ConflictError(
+            f"root {root.version}: root {newest.version} is in force already; make the change again on top of it "
+            "(landfast trust draft)"
+        )

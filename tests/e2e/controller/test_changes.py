@@ -1,0 +1,174 @@
+"""Nobody widens an allowlist alone: proposals, approvals and root metadata, as people type them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from landfast.trust.verifier import Verifier, policy_file
+from landfast.v1.agent_pb2 import Hello, SyncRequest
+from landfast.v1.agent_pb2_grpc import AgentServiceStub
+from tests.e2e.controller.deployment import Deployment
+from tests.e2e.controller.person import Person
+
+_CLASS = "eea-user-data"
+
+
+class Team(NamedTuple):
+    """Olga proposes. Alice and Bob are sre, Carol is privacy: a widening takes one of each, a narrowing one of sre."""
+
+    deployment: Deployment
+    olga: Person
+    alice: Person
+    bob: Person
+    carol: Person
+
+
+def _joined(first: Person, name: str, role: str) -> tuple[Person, str]:
+    """Somebody with an identity, and with a key if they approve; logged in. Also gives the public key."""
+    person = Person(first.deployment, first.home.parent / name)
+    person.home.mkdir()
+    identity, key, public = person.home / f"{name}.pem", person.home / f"{name}.key", ""
+    first.run("identity", "create", name, "--role", role, "--out", identity)
+    if role == "approver":
+        public = person.says("key", "create", key, "--no-passphrase").strip()
+    person.login(identity)
+    return person, public
+
+
+def _root(first: Person, *options: str, by: tuple[str | Path, ...], status: int) -> str:
+    """Drafts a root, has it signed, and tries to publish it; what was said of that."""
+    file, offline = first.home / "next.root.json", first.deployment.directory / "offline"
+    first.run("trust", "draft", *options, "--out", file)
+    for key in by:
+        first.run("trust", "sign", file, "--key", offline / key if isinstance(key, str) else key)
+    published = first.run("trust", "publish", file, status=status)
+    file.unlink()
+    return published.stdout + published.stderr
+
+
+@pytest.fixture(scope="module")
+def team(fresh: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    deployment = fresh.copy().start()
+    first = Person(deployment, tmp_path_factory.mktemp("people") / "first")
+    first.home.mkdir()
+    first.login(deployment.directory / "first-approver.pem")
+    first.run("policy", "apply", first.policy(), "--reason", "first")
+    olga, _ = _joined(first, "olga", "operator")
+    (alice, a), (bob, b), (carol, c) = (_joined(first, name, "approver") for name in ("alice", "bob", "carol"))
+    approvers = [
+        word for name, key in (("alice", a), ("bob", b), ("carol", c)) for word in ("--approver", f"{name}={key}")
+    ]
+    groups = ("--group", "sre=alice,bob", "--group", "privacy=carol", "--widening", "sre=1,privacy=1")
+    options = (*approvers, "--remove-approver", "first-approver", *groups, "--narrowing", "sre=1")
+    own = deployment.directory / "first-approver.key"
+    assert "missing approvals" in _root(first, *options, by=("root-1.key", "root-2.key"), status=2)
+    assert "signed by 1/2" in _root(first, *options, by=("root-1.key", own), status=2)
+    assert _root(first, *options, by=("root-1.key", "root-3.key", own), status=0) == "root 2 is in force\n"
+    yield Team(deployment, olga, alice, bob, carol)
+    deployment.remove()
+
+
+def _proposed(person: Person, prefix: str, verb: str = "add") -> int:
+    """The number of a new change."""
+    said = person.says("allow", verb, _CLASS, prefix, "tcp/443", "--reason", "a test")
+    assert said.startswith("change "), said
+    return int(said.split()[1])
+
+
+def _version(person: Person) -> int:
+    version: int = person.json("policy", "history")[0]["version"]
+    return version
+
+
+def test_a_widening_takes_one_of_each_group(team: Team) -> None:
+    before, number = _version(team.olga), _proposed(team.olga, "192.0.2.0/25")
+    assert "waits for" in team.alice.says("change", "approve", str(number))
+    assert _version(team.olga) == before
+    shown = team.carol.says("change", "show", str(number))
+    assert "it widens in 1 way:" in shown
+    assert "192.0.2.0/25" in shown
+    assert "1 of privacy" in shown
+    assert "0 decisions: " in team.carol.says("change", "show", str(number), "--impact")
+    assert f"policy {before + 1} accepted" in team.carol.says("change", "approve", str(number))
+    assert _version(team.olga) == before + 1
+    assert team.olga.json("policy", "history")[0]["approvers"] == ["alice", "carol"]
+
+
+def test_two_of_one_group_are_not_enough(team: Team) -> None:
+    before, number = _version(team.olga), _proposed(team.olga, "192.0.2.128/25")
+    team.alice.run("change", "approve", str(number))
+    assert "1 of privacy" in team.bob.says("change", "approve", str(number))
+    assert _version(team.olga) == before
+    team.olga.run("change", "withdraw", str(number), "--reason", "not needed")
+
+
+def test_a_narrowing_takes_one(team: Team) -> None:
+    number = _proposed(team.olga, "198.51.100.0/24")
+    team.bob.run("change", "approve", str(number))
+    team.carol.run("change", "approve", str(number))
+    before, number = _version(team.olga), _proposed(team.olga, "198.51.100.0/24", "remove")
+    assert "1 of sre" in team.carol.says("change", "approve", str(number))
+    assert "it widens nothing" in team.alice.says("change", "approve", str(number))
+    assert _version(team.olga) == before + 1
+
+
+def test_ones_own_approval_does_not_count(team: Team) -> None:
+    before, number = _version(team.olga), _proposed(team.alice, "192.0.2.128/25")
+    assert team.alice.json("change", "show", str(number))["approvers"] == ["alice"]
+    assert "1 of sre" in team.carol.says("change", "approve", str(number))
+    assert _version(team.olga) == before
+    assert f"policy {before + 1} accepted" in team.bob.says("change", "approve", str(number))
+
+
+def test_another_version_voids_what_is_open(team: Team) -> None:
+    first, second = _proposed(team.olga, "203.0.113.0/26"), _proposed(team.olga, "203.0.113.64/26")
+    team.alice.run("change", "approve", str(first))
+    team.alice.run("change", "approve", str(second))
+    team.carol.run("change", "approve", str(second))
+    assert team.olga.json("change", "show", str(first))["state"] == "overtaken"
+    assert "overtaken" in team.carol.complains("change", "approve", str(first), status=1)
+
+
+def test_what_was_rejected_cannot_be_approved(team: Team) -> None:
+    number = _proposed(team.olga, "203.0.113.128/26")
+    team.carol.run("change", "reject", str(number), "--reason", "far too wide")
+    assert "rejected" in team.alice.complains("change", "approve", str(number), status=1)
+    ended = {each["id"]: each for each in team.olga.json("change", "list", "--all")}
+    assert (ended[number]["state"], ended[number]["closed_why"]) == ("rejected", "far too wide")
+    assert number not in {each["id"] for each in team.olga.json("change", "list")}
+
+
+def test_an_operator_withdraws_only_changes_of_their_own(team: Team) -> None:
+    number = _proposed(team.alice, "203.0.113.192/27")
+    assert "alice" in team.olga.complains("change", "withdraw", str(number), "--reason", "mine?", status=3)
+    team.alice.run("change", "withdraw", str(number), "--reason", "the wrong hall")
+
+
+def test_somebody_elses_key_is_refused(team: Team) -> None:
+    number, key = _proposed(team.olga, "203.0.113.224/27"), team.bob.home / "bob.key"
+    assert "not one of alice's" in team.alice.complains("change", "approve", str(number), "--key", key, status=3)
+    team.olga.run("change", "withdraw", str(number), "--reason", "over")
+
+
+def test_an_operator_approves_nothing(team: Team) -> None:
+    number, key = _proposed(team.olga, "203.0.113.224/28"), team.alice.home / "alice.key"
+    assert "may not call" in team.olga.complains("change", "approve", str(number), "--key", key, status=3)
+    team.olga.run("change", "withdraw", str(number), "--reason", "over")
+
+
+async def test_what_hosts_are_sent_is_believed_by_who_trusts_the_first_root(team: Team, tmp_path: Path) -> None:
+    """The controller's bundles, as an agent verifies them: also by one that has missed everything so far."""
+    deployment = team.deployment
+    verifier = Verifier.establish(tmp_path / "trust", (deployment.directory / "1.root.json").read_bytes())
+    number = _proposed(team.olga, "198.51.100.128/25")
+    team.bob.run("change", "approve", str(number))
+    team.carol.run("change", "approve", str(number))
+    async with deployment.channel(await deployment.enrol("believer")) as channel:
+        stream: Any = AgentServiceStub(channel).Sync()
+        await stream.write(SyncRequest(hello=Hello()))
+        policy = (await stream.read()).policy
+    files = dict(policy.proof) | {policy_file(policy.digest): policy.canonical}
+    assert verifier.accept(files, None)
+    assert verifier.root.version == 2
