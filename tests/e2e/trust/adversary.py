@@ -14,6 +14,7 @@ import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from landfast import batch
+from landfast.channel import CONNECTED
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key
 from landfast.trust import anchor
 from landfast.v1.agent_pb2 import EnrollResponse, PolicyState, PushResponse, SyncResponse
@@ -72,6 +73,7 @@ class Adversary(AgentServiceServicer):
 
     async def Sync(self, requests: Any, context: Any) -> AsyncIterator[SyncResponse]:
         self._orders = asyncio.Queue()
+        await context.send_initial_metadata(((CONNECTED, "yes"),))
         listening = asyncio.create_task(self._listen(requests))
         self.connected.set()
         try:
