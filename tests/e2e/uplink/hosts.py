@@ -1,11 +1,22 @@
 """Hosts as the uplink sees them, and waiting for what they do."""
 
 import asyncio
+import subprocess
+import sys
 
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState
 from landfast_agent import enrol
 from landfast_agent.spool import Spool
 from landfast_agent.uplink import Uplink
+
+#: In a process of its own: a plain channel of gRPC beside those of asyncio in one process may wait for ever.
+_ENROL = """
+import sys
+from pathlib import Path
+from landfast_agent import enrol
+address, token, state, name = sys.argv[1:]
+enrol.enrol(address, Path(token), Path(state), name)
+"""
 
 
 class Policies:
@@ -59,7 +70,8 @@ async def join(deployment, directory, name, again=False):
     """Enrols the host `name`, whose state is in `directory`."""
     token = directory / "token.pem"
     await deployment.token_file(token, host=name if again else "")
-    await asyncio.to_thread(enrol.enrol, deployment.address, token, directory / "state", name)
+    command = [sys.executable, "-c", _ENROL, deployment.address, token, directory / "state", name]
+    await asyncio.to_thread(subprocess.run, command, check=True)
 
 
 async def until(holds, what, timeout=10.0):
