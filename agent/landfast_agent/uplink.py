@@ -8,12 +8,12 @@ controller stores what it gets twice only once. Nothing is forgotten before it i
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import grpc
 import structlog
@@ -154,19 +154,11 @@ class Uplink:
         """One connection, with the identity as it is now on the disk; returns why it ended."""
         try:
             bundle = self._renewal.identity().bundle
-            async with (
-                grpc.aio.secure_channel(self._controller, credentials(bundle), OPTIONS) as channel,
-                asyncio.TaskGroup() as tasks,
-            ):
-                stub: AgentServiceAsyncStub = AgentServiceStub(channel)
-                tasks.create_task(self._sync(stub))
-                tasks.create_task(self._push(stub))
-                tasks.create_task(self._renewal.keep(stub))
         except (OSError, ValueError) as error:  # the identity file
             return error
-        except ExceptionGroup as group:
-            return _cause(group)
-        return _Closed()
+        async with grpc.aio.secure_channel(self._controller, credentials(bundle), OPTIONS) as channel:
+            stub: AgentServiceAsyncStub = AgentServiceStub(channel)
+            return await _ending(self._sync(stub), self._push(stub), self._renewal.keep(stub))
 
     def _disconnected(self, error: Exception) -> None:
         problem = _words(error)
@@ -189,9 +181,7 @@ class Uplink:
         self._renewal.accepted()
         self._connected, self._since, self._problem = True, time.time(), ""
         _log.info("connected to the controller", controller=self._controller)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._receive(call))
-            tasks.create_task(self._tell(call))
+        raise await _ending(self._receive(call), self._tell(call))
 
     async def _receive(self, call: "_SyncCall") -> None:
         async for response in call:
@@ -239,15 +229,9 @@ class Uplink:
         call = stub.Push()
         self._newest_ack = 0
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(call))
-                tasks.create_task(self._hear(call))
-                tasks.create_task(self._settle())
-        except ExceptionGroup as group:
-            return _cause(group)
+            return await _ending(self._send(call), self._hear(call), self._settle())
         finally:
             call.cancel()
-        return _Closed()
 
     async def _send(self, call: "_PushCall") -> None:
         """What the spool lets go, in order; more when there is more, or when an acknowledgement has made room."""
@@ -291,20 +275,24 @@ def _received(policy: Policy) -> PolicyState:
     return PolicyState(version=policy.version, state=PolicyState.STATE_RECEIVED, digest=policy.digest)
 
 
-def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """Why a stream ended: a status of gRPC before what followed from it. What is none of it is raised again."""
-    causes = list(_leaves(group))
-    if not all(isinstance(each, _ENDINGS) for each in causes):
-        raise group
-    return next((each for each in causes if isinstance(each, grpc.aio.AioRpcError)), causes[0])
+async def _ending(*works: Coroutine[Any, Any, None]) -> Exception:
+    """Runs `works`, none of which returns, until one fails, and then ends the others; why it was.
 
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for each in group.exceptions:
-        if isinstance(each, ExceptionGroup):
-            yield from _leaves(each)
-        else:
-            yield each
+    That is a status of gRPC before what followed from it. What is not an ending is raised. (Before Python 3.13 a
+    TaskGroup forgets that it was cancelled when one of its tasks fails at the same moment, and could not be ended.)
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    causes = [each for each in results if isinstance(each, Exception)]
+    for each in causes:
+        if not isinstance(each, _ENDINGS):
+            raise each
+    return next((each for each in causes if isinstance(each, grpc.aio.AioRpcError)), next(iter(causes), _Closed()))
 
 
 def _words(error: Exception) -> str:
