@@ -33,23 +33,29 @@ _PYTHON = ("/usr/bin/python3", "-ISc")
 # Receives on an address, with SO_REUSEPORT and perhaps a program that picks the first of the group. Says "ready", and
 # at the end of its input how much it has received.
 _RECEIVER = """
-import ctypes, socket, struct, sys, threading
+import ctypes, select, socket, struct, sys
 kind, family, address, picks = sys.argv[1:]
 sock = socket.socket(getattr(socket, family), getattr(socket, kind))
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 sock.bind((address, 9000))
+sock.setblocking(False)
 received = []
-def receive():
+def receive_all():
     while True:
-        received.append(sock.accept() if kind == "SOCK_STREAM" else sock.recv(100))
+        try:
+            received.append(sock.accept() if kind == "SOCK_STREAM" else sock.recv(100))
+        except BlockingIOError:
+            return
 if kind == "SOCK_STREAM":
     sock.listen()
 if picks == "picks":
     first = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
     sock.setsockopt(socket.SOL_SOCKET, 51, struct.pack("HxxxxxxP", 1, ctypes.addressof(first)))
-threading.Thread(target=receive, daemon=True).start()
 print("ready", flush=True)
-sys.stdin.read()
+is_over = False
+while not is_over:
+    is_over = sys.stdin in select.select([sock, sys.stdin], [], [])[0]
+    receive_all()
 print(len(received), flush=True)
 """
 

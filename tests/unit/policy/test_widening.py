@@ -67,12 +67,12 @@ def edited(draw: st.DrawFn, draft: Draft) -> Draft:
 def _questions(policy: Policy) -> Iterator[Question]:
     masks = [1 << bit for bit in policy.bits().values()]
     for tags in {*masks, sum(masks)} - {0}:
-        for address, protocol, port, now in product(ADDRESSES, (1, 6, 132), range(3), NOWS):
+        for address, protocol, port, now in product(ADDRESSES, (1, 6, 132), range(4), NOWS):
             asked = Question(tags, address, protocol, port, now=now)
             yield asked
             yield replace(asked, local=True)
             yield replace(asked, local=True, peer_tags=tags)
-            for local_port, local in product(range(3), (False, True)):
+            for local_port, local in product(range(4), (False, True)):
                 yield replace(asked, local_port=local_port, serving=True, local=local)
 
 
