@@ -8,7 +8,7 @@ C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] tests/load/*.c ben
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-fault test-load conformance demo demo-down
+.PHONY: help setup test test-unit test-bpf test-netns test-e2e test-long test-fault test-load conformance demo demo-down
 .PHONY: lint format proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench
 
 help: ## list the targets
@@ -31,6 +31,9 @@ test-netns: setup ## tests in network namespaces
 
 test-e2e: setup ## tests of agent, controller and CLI together
 	$(PYTEST) tests/e2e $(ARGS)
+
+test-long: setup ## what waits for things to expire, and a controller in an attacker's hands; not part of `make test`
+	$(PYTEST) -m long $(ARGS)
 
 test-fault: setup ## kills and upgrades at random moments, for an hour; not part of `make test`
 	$(PYTEST) tests/fault $(ARGS)

@@ -18,6 +18,8 @@ from tests.e2e.agent.host import POLICY
 from tests.e2e.trust.adversary import Adversary, Captive, captive
 from tests.unit.trust.deployment import FOUR_EYES, Deployment, resigned
 
+pytestmark = pytest.mark.long
+
 Forgery = Callable[[Deployment], Mapping[str, bytes]]
 
 WIDE, HELD, NARROW = "10.0.0.0/8", "10.20.0.0/16", "10.20.0.0/17"

@@ -14,6 +14,8 @@ from tests.testbed import DATA_CENTRE, Namespace, Network, client
 from tests.unit.policy.examples import draft_of
 from tests.unit.trust.deployment import Deployment
 
+pytestmark = pytest.mark.long
+
 _FILE = """
 version: 1
 data_classes:

@@ -17,6 +17,8 @@ from tests.e2e.uplink.hosts import enrolled, join, until
 from tests.e2e.uplink.logs import cookies, logged
 from tests.e2e.uplink.test_uplink import append, draft
 
+pytestmark = pytest.mark.long
+
 LONG = "120s"
 
 
