@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from landfast.policy.model import Policy
     from landfast.v1.agent_pb2 import PolicyState
     from landfast_agent.enrolled import EnrolledHost
+    from landfast_agent.shadow import Shadows
     from landfast_agent.trust import Trust
     from landfast_agent.uplink import Uplink
 
@@ -129,6 +130,7 @@ class Daemon:
             text = f"altered while the agent was away, and put right: {altered}"
             self._notify(NoticeKind.NOTICE_KIND_HOOKS_ALTERED, text, {"what": altered})
         self._uplink: Uplink | None = None
+        self._shadows: Shadows | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _load(self) -> None:
@@ -159,6 +161,7 @@ class Daemon:
             works.append(self._sing)
             running = [group.create_task(_persist(work)) for work in works]
             running += [group.create_task(self._uplink.run())] if self._uplink else []
+            running += [group.create_task(_persist(self._shadows.run))] if self._shadows else []
             await self._stopping.wait()
             for task in running:
                 task.cancel()
@@ -176,18 +179,20 @@ class Daemon:
     def _connect(self) -> None:
         """gRPC is imported only where it is used: it takes memory."""
         if self._enrolment is not None:
+            from landfast_agent.shadow import Shadows
             from landfast_agent.uplink import Uplink
 
             identity = enrol.identity_file(self._instance.state)
-            self._uplink = Uplink(self._enrolment.controller, identity, self._spool, self._host())
+            self._shadows = Shadows(self._spool, self._clock, self._recorder.note)
+            self._uplink = Uplink(self._enrolment.controller, identity, self._spool, self._host(self._shadows))
         elif self._enforcer.active is None:
             _log.warning("no policy: enrol this host (landfast-agent enroll), or give a file to run --policy")
 
-    def _host(self) -> "EnrolledHost":
+    def _host(self, shadows: "Shadows") -> "EnrolledHost":
         from landfast_agent.enrolled import EnrolledHost
 
         assert self._trust is not None
-        return EnrolledHost(self._link, self._enforcer, self._trust, self._changing)
+        return EnrolledHost(self._link, self._enforcer, self._trust, shadows, self._changing)
 
     def _stored(self, last: int) -> None:
         """In the recorder's thread."""
@@ -357,6 +362,7 @@ class Daemon:
             },
             "uplink": asdict(uplink) if uplink else None,
             "trust": self._trust.state() if self._trust else None,
+            "shadow": self._shadows.state() if self._shadows else None,
             "problems": [problem for problem in problems if problem],
         }
 

@@ -167,15 +167,20 @@ class Enforcer:
                 self._activate(wanted, tables)
             self.active = wanted
 
+    def held(self) -> Loaded | None:
+        """What the kernel holds now, right or wrong."""
+        return slots.dump(self.maps, self.clock)
+
     def verify(self) -> Loaded:
         """Reads everything back. Raises Refused when the kernel does not hold what was approved."""
-        loaded = slots.dump(self.maps, self.clock)
+        loaded = self.held()
         if self.active is None or loaded is None:
             raise Refused("no policy is in force: every tagged process is denied everything")
         if loaded.digest != self.active.map_digest:
             raise Refused(
                 f"the kernel maps of policy {loaded.version} were altered: they read back as "
                 f"{loaded.digest.hex()[:16]}, approved is {self.active.map_digest.hex()[:16]}"
+                f"{slots.other_modes(self.active.policy, loaded)}"
             )
         if not loaded.deadlines_true:
             raise Refused(f"the expiry deadlines of policy {loaded.version} do not agree with the clock")

@@ -4,9 +4,11 @@ import asyncio
 
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState
 from landfast.v1.policy_pb2 import Policy
+from landfast.v1.shadow_pb2 import Shadow
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.errors import AgentError
-from landfast_agent.link import Link, applied
+from landfast_agent.link import Link
+from landfast_agent.shadow import Shadows
 from landfast_agent.slots import Loaded
 from landfast_agent.trust import Trust
 
@@ -14,11 +16,15 @@ from landfast_agent.trust import Trust
 class EnrolledHost:
     """The daemon as the uplink sees it (`landfast_agent.uplink.Host`). `changing` serialises changes of policy."""
 
-    def __init__(self, link: Link, enforcer: Enforcer, trust: Trust, changing: asyncio.Lock) -> None:
+    def __init__(self, link: Link, enforcer: Enforcer, trust: Trust, shadows: Shadows, changing: asyncio.Lock) -> None:
         self._link, self._enforcer, self._trust, self._changing = link, enforcer, trust, changing
+        self._shadows = shadows
 
     def hello(self) -> Hello:
-        return self._link.hello()
+        hello = self._link.hello()
+        if self._shadows.running:
+            hello.shadow.CopyFrom(self._shadows.running)
+        return hello
 
     def health(self) -> Health:
         return self._link.health()
@@ -27,9 +33,13 @@ class EnrolledHost:
         """Loads a policy that is approved; what the kernel then holds is read back and reported."""
         async with self._changing:
             try:
-                return applied(await asyncio.to_thread(self._take, policy))
+                return self._link.applied(await asyncio.to_thread(self._take, policy))
             except AgentError as error:
                 return PolicyState(version=policy.version, state=PolicyState.STATE_REJECTED, reason=str(error))
+
+    def on_shadow(self, shadow: Shadow) -> None:
+        """Judges by it from now on, beside what is enforced."""
+        self._shadows.want(shadow)
 
     def _take(self, policy: Policy) -> Loaded:
         try:

@@ -23,15 +23,6 @@ def _version() -> str:
         return "0"
 
 
-def applied(loaded: Loaded) -> PolicyState:
-    return PolicyState(
-        version=loaded.version,
-        state=PolicyState.STATE_APPLIED,
-        digest=loaded.policy_digest,
-        map_digest=loaded.digest,
-    )
-
-
 class Link:
     """What the daemon can tell of itself; `landfast_agent.approved` adds what it takes from the controller."""
 
@@ -60,14 +51,29 @@ class Link:
         if self._enforcer.active is None:
             return None
         try:
-            return applied(self._enforcer.verify())
+            return self.applied(self._enforcer.verify())
         except AgentError as error:
             return self.altered(str(error))
 
+    def applied(self, loaded: Loaded) -> PolicyState:
+        """What the kernel was proved to hold."""
+        state = self._state(loaded.version, PolicyState.STATE_APPLIED, loaded)
+        state.digest, state.map_digest = loaded.policy_digest, loaded.digest
+        return state
+
     def altered(self, why: str) -> PolicyState:
+        """What the kernel holds is not what it should: with the modes that it now has."""
         active = self._enforcer.active
-        held = active.policy.version if active else 0
-        return PolicyState(version=held, state=PolicyState.STATE_ALTERED, reason=why)
+        state = self._state(active.policy.version if active else 0, PolicyState.STATE_ALTERED, self._enforcer.held())
+        state.reason = why
+        return state
+
+    def _state(self, version: int, state: PolicyState.State.ValueType, loaded: Loaded | None) -> PolicyState:
+        made = PolicyState(version=version, state=state)
+        if loaded and self._enforcer.active:
+            made.enforced.extend(self._enforcer.active.policy.names(loaded.enforced))
+            made.audited.extend(self._enforcer.active.policy.names(loaded.audited))
+        return made
 
     def health(self) -> Health:
         counters = self._enforcer.maps.counters()

@@ -19,6 +19,7 @@ import structlog
 
 from landfast.event import printable
 from landfast.v1.batch_pb2 import Notice, NoticeKind
+from landfast.v1.shadow_pb2 import ShadowReport
 from landfast.verdict import Stage
 from landfast_agent import drafts
 from landfast_agent.drafts import Frame, Knowledge
@@ -96,13 +97,19 @@ class Recorder:
         self._ring.wake()
         self._thread.join()
 
-    def note(self, kind: "NoticeKind.ValueType", text: str, fields: Mapping[str, str] | None = None) -> Future[int]:
+    def note(
+        self,
+        kind: "NoticeKind.ValueType",
+        text: str,
+        fields: Mapping[str, str] | None = None,
+        shadow: ShadowReport | None = None,
+    ) -> Future[int]:
         """Makes something that the agent did or found an event.
 
         The future gives a sequence number: when everything up to it is acknowledged, so is this. Raises Unavailable
         from the future when too many notices wait.
         """
-        waiting = _notice(kind, text, fields or {}), Future[int]()
+        waiting = _notice(kind, text, fields or {}, shadow), Future[int]()
         with self._lock:
             if len(self._notices) < _NOTICES:
                 self._notices.append(waiting)
@@ -257,10 +264,12 @@ class Recorder:
         return self._offset_ns
 
 
-def _notice(kind: "NoticeKind.ValueType", text: str, fields: Mapping[str, str]) -> Notice:
+def _notice(
+    kind: "NoticeKind.ValueType", text: str, fields: Mapping[str, str], shadow: ShadowReport | None = None
+) -> Notice:
     """A notice of now, with texts that fit into a batch and on a terminal."""
     cut = {printable(key)[:64]: printable(value)[:256] for key, value in islice(fields.items(), 16)}
-    return Notice(time_ns=time.time_ns(), kind=kind, text=printable(text)[:512], fields=cut)
+    return Notice(time_ns=time.time_ns(), kind=kind, text=printable(text)[:512], fields=cut, shadow=shadow)
 
 
 def _lost(counters: Sequence[int], stage: Stage) -> int:

@@ -28,6 +28,7 @@ from landfast.policy.layout import (
     UNIX_NAME,
     Layout,
 )
+from landfast.policy.model import Mode, Policy
 from landfast.policy.tables import Tables
 from landfast_agent import libbpf
 from landfast_agent.clock import Clock
@@ -48,14 +49,34 @@ _BOOT_SLACK_NS = 2_000_000_000  # deadlines may differ by this much from the clo
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the kernel holds. `digest` is over a full dump of the maps; `policy` is struct lf_policy."""
+    """What the kernel holds, read back. `digest` is over a full dump of the maps.
+
+    `classes` are those of the policy; a class that is not among `audit` is enforced, whatever its file says.
+    """
 
     generation: int
     version: int
     classes: int
+    audit: int
     policy_digest: bytes
     digest: bytes
     deadlines_true: bool
+
+    @property
+    def audited(self) -> int:
+        """Classes of which everything passes."""
+        return self.classes & self.audit
+
+    @property
+    def enforced(self) -> int:
+        return self.classes & ~self.audit
+
+
+def other_modes(policy: Policy, loaded: Loaded) -> str:
+    """Which classes are in another mode than `policy` has them in: `; in audit mode: eu`, empty when none is."""
+    approved = sum(each.mask for each in policy.classes if each.mode == Mode.AUDIT)
+    others = {Mode.AUDIT: loaded.audited & ~approved, Mode.ENFORCE: loaded.enforced & approved}
+    return "".join(f"; in {mode} mode: {', '.join(policy.names(mask))}" for mode, mask in others.items() if mask)
 
 
 def _index(number: int) -> bytes:
@@ -178,11 +199,12 @@ def _dump(maps: Maps, generation: int, clock: Clock) -> Loaded:
     entries = {name: _dump_keyed(maps, name, slot) for name in _KEYED}
     entries |= {name: _dump_array(maps, name, slot) for name in _ARRAYS}
     entries["glob_tags"] = _dump_glob_tags(maps, slot)
-    _, version, classes, *_, policy_digest, _ = POLICY.unpack(fixed)
+    _, version, classes, audit, *_, policy_digest, _ = POLICY.unpack(fixed)
     return Loaded(
         generation,
         version,
         classes,
+        audit,
         policy_digest,
         digest_of(entries, fixed, glob),
         _deadlines_true(entries["instants"], clock),

@@ -27,7 +27,7 @@ from landfast_agent.guard import Guard
 from landfast_agent.held import Held
 from landfast_agent.inotify import Inotify
 from landfast_agent.instance import Instance
-from landfast_agent.link import Link, applied
+from landfast_agent.link import Link
 from landfast_agent.refusals import Notify
 from landfast_agent.tagger import Tagged
 
@@ -152,7 +152,7 @@ class TamperWatch:
 
     def _write_anew(self, why: str) -> None:
         self._report(self._link.altered(why))
-        self._report(applied(self._enforcer.reinstall()))
+        self._report(self._link.applied(self._enforcer.reinstall()))
 
     def _mend(self, check: _Check, found: list[Difference]) -> None:
         """Says it first. What cannot be put right is said once, and tried again at every look."""

@@ -22,6 +22,7 @@ from landfast.channel import CONNECTED, OPTIONS, credentials
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState, PushRequest, SyncRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.policy_pb2 import Policy
+from landfast.v1.shadow_pb2 import Shadow
 from landfast_agent.backoff import Backoff
 from landfast_agent.errors import Unavailable
 from landfast_agent.renewal import IdentityState, Renewal, Renewed
@@ -61,6 +62,10 @@ class Host(Protocol):
 
     async def on_policy(self, policy: Policy) -> PolicyState:
         """Loads a policy and says what became of it. The next one waits until this returns; only the newest waits."""
+        ...
+
+    def on_shadow(self, shadow: Shadow) -> None:
+        """Judges by a candidate from now on, without changing what is enforced."""
         ...
 
 
@@ -170,7 +175,7 @@ class Uplink:
             self._connected, self._since = False, time.time()
         self._problem = problem
 
-    # policies down, states up
+    # policies and shadows down, states up
 
     async def _sync(self, stub: "AgentServiceAsyncStub") -> None:
         call = stub.Sync()
@@ -185,9 +190,12 @@ class Uplink:
 
     async def _receive(self, call: "_SyncCall") -> None:
         async for response in call:
-            self._policy = response.policy
-            self._arrived.set()
-            self.report(_received(response.policy))
+            if response.HasField("shadow"):
+                self._host.on_shadow(response.shadow)
+            if response.HasField("policy"):
+                self._policy = response.policy
+                self._arrived.set()
+                self.report(_received(response.policy))
         raise _Closed
 
     async def _tell(self, call: "_SyncCall") -> None:

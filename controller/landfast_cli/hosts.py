@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from landfast.event import printable
+from landfast.policy.model import Mode
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import Host
 from landfast_cli.output import json_time, time
@@ -44,6 +45,12 @@ def state(host: Host) -> str:
     return "proved" if host.proved else _name(host.policy_state.state)
 
 
+def modes(policy: PolicyState) -> dict[str, str]:
+    """Mode of each class, as the host has read it back from its kernel."""
+    enforced = dict.fromkeys(map(printable, policy.enforced), Mode.ENFORCE.value)
+    return enforced | dict.fromkeys(map(printable, policy.audited), Mode.AUDIT.value)
+
+
 def document(host: Host) -> dict[str, Any]:
     return {
         "name": host.name,
@@ -54,6 +61,7 @@ def document(host: Host) -> dict[str, Any]:
         "ban": _ban(host),
         "last_seen": json_time(host.last_seen),
         "policy": _policy(host.policy_state),
+        "modes": modes(host.policy_state),
         "agent_version": host.hello.agent_version,
         "kernel": host.hello.kernel,
         "boot_id": host.hello.boot_id,
@@ -76,6 +84,8 @@ def description(host: Host) -> Iterator[str]:
     yield f"agent       {host.hello.agent_version or '-'}, kernel {host.hello.kernel or '-'}"
     yield f"hooks       {', '.join(host.hello.hooks) or '-'}"
     yield f"policy      {version(host)}, {state(host)}" + (f": {policy.reason}" if policy.reason else "")
+    told = ", ".join(f"{name} ({mode})" for name, mode in modes(policy).items())
+    yield f"classes     {told or '-'}"
     yield f"map digest  {policy.map_digest.hex() or '-'}"
     yield f"tagged      {host.health.tagged_processes} processes"
     waiting, lost = host.health.spooled_events, host.health.lost_events

@@ -14,6 +14,7 @@ from landfast_cli.commands.identity import identity
 from landfast_cli.commands.key import key
 from landfast_cli.commands.login import login
 from landfast_cli.commands.policy import policy
+from landfast_cli.commands.shadow import shadow
 from landfast_cli.commands.simulate import simulate
 from landfast_cli.commands.trust import trust
 from landfast_cli.errors import CliError
@@ -50,7 +51,7 @@ def commands(config: Path) -> None:
     """
 
 
-for command in (login, allow, policy, simulate, change, fleet, identity, key, trust, events):
+for command in (login, allow, policy, simulate, shadow, change, fleet, identity, key, trust, events):
     commands.add_command(command)
 
 

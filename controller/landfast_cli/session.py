@@ -12,6 +12,7 @@ from landfast.identity import Bundle, IdentityError, certificate_of, spiffe_id_o
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
+from landfast.v1.shadow_pb2_grpc import ShadowServiceStub
 from landfast_cli import config
 from landfast_cli.config import Login
 from landfast_cli.errors import BadInputError, CouldNotError
@@ -35,6 +36,7 @@ class Session:
         self.fleet = FleetServiceStub(channel)
         self.identities = IdentityServiceStub(channel)
         self.audit = AuditServiceStub(channel)
+        self.shadows = ShadowServiceStub(channel)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.roster import Roster
+from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
 
@@ -26,3 +27,4 @@ class Deployment:
     presence: Presence
     proposals: Proposals
     ingest: Ingest
+    shadows: Shadows

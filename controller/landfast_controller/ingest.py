@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from landfast import batch
 from landfast.batch import BatchError, BatchView
 from landfast_controller import chain as chains
+from landfast_controller import shadows
 from landfast_controller.chain import Chain
 from landfast_controller.errors import InvalidError, NotPermittedError, NotStoredError, RefusedError
 from landfast_controller.store import Kind, NewEntry, Store, Transaction
@@ -99,7 +100,10 @@ async def _store(transaction: Transaction, group: list[_Arrival]) -> list[Outcom
     """Appends the batches that follow, then looks whether the others are there already."""
     known = await chains.load(transaction, [arrival.view for arrival in group])
     verdicts = [_extend(known, arrival) for arrival in group]
-    await transaction.append([arrival.entry for arrival, new in zip(group, verdicts, strict=True) if new is True])
+    added = [arrival for arrival, new in zip(group, verdicts, strict=True) if new is True]
+    await transaction.append([arrival.entry for arrival in added])
+    for arrival in added:
+        await shadows.reported(transaction, arrival.view)
     if known:
         await chains.save(transaction, list(known.values()))
     return [await _outcome(transaction, known, each, new) for each, new in zip(group, verdicts, strict=True)]

@@ -8,7 +8,7 @@ since 1970 (CLOCK_REALTIME).
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 #: Kept in the file as PRAGMA user_version; raised on any change below.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: What a column can hold; the contract's integers may be larger.
 LARGEST_INTEGER = 2**63 - 1
@@ -91,6 +91,30 @@ changes = Table(
     Column("closed_why", String, nullable=False, default=""),
     Column("targets", LargeBinary, nullable=False),
     Column("canonical", LargeBinary, nullable=False),
+)
+
+#: Candidates that judge on hosts, beside the policy in force.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("author", String, nullable=False),  # SPIFFE id
+    Column("reason", String, nullable=False),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+)
+
+#: The newest shadow of each host that ever had one.
+shadowed = Table(
+    "shadowed",
+    metadata,
+    Column("host", String, primary_key=True),
+    Column("shadow", Integer, nullable=False),  # of the table `shadows`
+    Column("stopped_ns", BigInteger),  # null: it ends by itself
+    Column("reported_ns", BigInteger),
+    Column("report", LargeBinary, nullable=False, default=b""),  # landfast.v1.ShadowReport, the newest
 )
 
 #: TUF root metadata: versions from 1, without a gap.

@@ -12,11 +12,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from landfast.channel import MESSAGE_LIMIT
-from landfast.v1 import agent_pb2, audit_pb2, fleet_pb2, policy_pb2
+from landfast.v1 import agent_pb2, audit_pb2, fleet_pb2, policy_pb2, shadow_pb2
 from landfast.v1.agent_pb2_grpc import add_AgentServiceServicer_to_server
 from landfast.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from landfast.v1.fleet_pb2_grpc import add_FleetServiceServicer_to_server, add_IdentityServiceServicer_to_server
 from landfast.v1.policy_pb2_grpc import add_PolicyServiceServicer_to_server
+from landfast.v1.shadow_pb2_grpc import add_ShadowServiceServicer_to_server
 from landfast_controller import access, policies
 from landfast_controller.authority import Authority
 from landfast_controller.beside import beside
@@ -36,10 +37,12 @@ from landfast_controller.services.audit import AuditService
 from landfast_controller.services.fleet import FleetService
 from landfast_controller.services.identity import IdentityService
 from landfast_controller.services.policy import PolicyService
+from landfast_controller.services.shadow import ShadowService
+from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
 
-_CONTRACT = (agent_pb2, policy_pb2, fleet_pb2, audit_pb2, health_pb2, reflection_pb2)
+_CONTRACT = (agent_pb2, policy_pb2, fleet_pb2, shadow_pb2, audit_pb2, health_pb2, reflection_pb2)
 
 #: Open streams end by themselves only when their client goes; on a stop they get this long.
 _GRACE_S = 0.5
@@ -100,14 +103,15 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
 
 async def _deployment(store: Store, authority: Authority, config: Config) -> Deployment:
     """Reads back what is kept in memory."""
-    roster, newest = Roster(), Newest()
+    roster, newest, shadows = Roster(), Newest(), Shadows(store)
     async with store.reading() as connection:
         await roster.load(connection)
         newest.version = await policies.read(connection, 0)
         trust = await Trust.load(connection, config.directory)
+        await shadows.load(connection)
     lifetimes = Lifetimes(config.agent_lifetime, config.renew_expired_within)
     proposals, ingest = Proposals(store, newest, trust), Ingest(store)
-    return Deployment(store, authority, lifetimes, roster, trust, newest, Presence(), proposals, ingest)
+    return Deployment(store, authority, lifetimes, roster, trust, newest, Presence(), proposals, ingest, shadows)
 
 
 def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:
@@ -116,6 +120,7 @@ def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:
     add_PolicyServiceServicer_to_server(PolicyService(deployment), server)
     add_FleetServiceServicer_to_server(FleetService(deployment), server)
     add_IdentityServiceServicer_to_server(IdentityService(deployment), server)
+    add_ShadowServiceServicer_to_server(ShadowService(deployment), server)
     add_AuditServiceServicer_to_server(AuditService(deployment), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     reflection.enable_server_reflection([service.full_name for service in services()], server)

@@ -48,6 +48,10 @@ class Replay:
         self._slot = TableSlot(tables)
         self._answer = lru_cache(_REMEMBERED)(self._decide)
 
+    def at(self, now: float) -> None:
+        """Asks as of another time from now on."""
+        self._now = now
+
     def judge(self, seen: Sighting) -> Judgement:
         """Where the record leaves the answer open: the one that would change something."""
         answers = [self._answer(self.question(seen, carries)) for carries in seen.peer.value]

@@ -61,7 +61,11 @@ def test_an_altered_policy_mask_is_noticed(plane: Plane) -> None:
     libbpf.map_update(fd, key, bytes(value))
     found = slots.dump(plane.maps, plane.clock)
     assert found is not None
+    assert plane.policy is not None
     assert found.digest != approved.digest
+    assert (approved.enforced, approved.audited, found.enforced, found.audited) == (1, 0, 0, 1)
+    assert slots.other_modes(plane.policy, approved) == ""
+    assert slots.other_modes(plane.policy, found) == "; in audit mode: eu"
 
 
 def test_an_altered_deadline_is_noticed(plane: Plane) -> None:

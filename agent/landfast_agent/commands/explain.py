@@ -72,12 +72,19 @@ def _listener(maps: Maps, address: bytes, port: int, protocol: Protocol) -> Hold
     return listeners.find(maps, address, port, protocol) if protocol in (Protocol.TCP, Protocol.UDP) else None
 
 
-def _document(policy: Policy, found: Decision, tags: int, listener: Holder | None) -> dict[str, object]:
+def _audited(slot: KernelSlot) -> int:
+    """Classes of which the kernel lets everything pass now."""
+    loaded, audit = POLICY.unpack(slot.policy())[2:4]
+    return int(loaded & audit)
+
+
+def _document(policy: Policy, found: Decision, tags: int, audited: int, listener: Holder | None) -> dict[str, object]:
     return {
         "verdict": found.verdict.name,
         "reason": found.reason.name,
         "policy_version": policy.version,
         "missing": policy.names(found.missing),
+        "audited": policy.names(tags & audited),
         "rules": [{"number": number, "text": describe(policy, number)} for number in found.rules],
         "listener": _listener_document(policy, tags, listener) if listener else None,
     }
@@ -119,12 +126,15 @@ def command(instance: Instance, destination: str, port: str, classes: str, as_js
         local = _is_local(address)
         tags = _tags(policy, classes)
         listener = _listener(maps, address, number, protocol) if local else None
-        peer_tags = listener.tags if listener else None
+        peer_tags, audited = listener.tags if listener else None, _audited(slot)
         found = decide(slot, Question(tags, address, protocol, number, local=local, peer_tags=peer_tags, now=now))
     if as_json:
-        click.echo(json.dumps(_document(policy, found, tags, listener)))
+        click.echo(json.dumps(_document(policy, found, tags, audited, listener)))
     else:
         _print(policy, found, f"{destination} {port}", classes)
+        if tags & audited:
+            names = ", ".join(policy.names(tags & audited))
+            click.echo(paragraph(f"  in audit mode, which lets everything pass: {names}", 4))
         if local:
             click.echo(paragraph(f"  {_local_words(policy, found, tags, listener)}", 4))
     sys.exit(1 if found.verdict == Verdict.DENY else 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from landfast.policy.model import Mode, Policy
 from landfast.verdict import Stage
 from landfast_agent import devices, loader, netns, privileges, slots, tasks
 from landfast_agent.ask import ask
@@ -18,10 +19,12 @@ from landfast_agent.errors import AgentError, Unavailable
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 from landfast_agent.policy_store import PolicyStore
+from landfast_agent.slots import Loaded
 from landfast_agent.words import date, duration, paragraph, require_root, size, table
 
 _COUNTERS = ("decided", "allowed", "denied", "would_deny", "cached", "submitted", "lost", "canary")
 _PER_STAGE = 8  # LF_COUNTERS
+_NAMELESS = Policy(0, (), {}, {})  # stands for one whose file is gone
 _FAILURES = (
     "task_map",
     "socket_storage",
@@ -42,15 +45,23 @@ def _policy(instance: Instance, maps: Maps) -> dict[str, Any]:
     if loaded is None:
         return {"version": 0, "problem": "no policy is loaded: every tagged process is denied everything"}
     store = PolicyStore(instance.state / "policies")
-    names = store.class_names(loaded.version)
-    problem = "" if loaded.deadlines_true else "expiry deadlines disagree with the clock"
+    policy = store.policy_of(loaded.version) or _NAMELESS
+    modes = dict.fromkeys(policy.names(loaded.enforced), Mode.ENFORCE.value)
+    modes |= dict.fromkeys(policy.names(loaded.audited), Mode.AUDIT.value)
     return {
         "version": loaded.version,
         "digest": loaded.policy_digest.hex(),
         "map_digest": loaded.digest.hex(),
-        "classes": [names.get(bit, f"class-{bit}") for bit in range(64) if loaded.classes >> bit & 1],
-        "problem": problem,
+        "classes": policy.names(loaded.classes),
+        "modes": modes,
+        "problem": _policy_problem(policy, loaded),
     }
+
+
+def _policy_problem(policy: Policy, loaded: Loaded) -> str:
+    if policy is not _NAMELESS and (others := slots.other_modes(policy, loaded)):
+        return f"the kernel's maps were altered{others}"
+    return "" if loaded.deadlines_true else "expiry deadlines disagree with the clock"
 
 
 def _counters(maps: Maps) -> dict[str, dict[str, int]]:
@@ -176,7 +187,8 @@ def _outside_lines(outside: dict[str, Any]) -> list[str]:
 
 
 def _classes(policy: dict[str, Any]) -> str:
-    return ", ".join(policy.get("classes", [])) or "(none)"
+    modes = policy.get("modes", {})
+    return ", ".join(name if mode == Mode.ENFORCE else f"{name} ({mode})" for name, mode in modes.items()) or "(none)"
 
 
 def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
@@ -194,6 +206,7 @@ def _daemon_lines(daemon: dict[str, Any] | None) -> list[str]:
         f"controller  {link}",
         *_trust_lines(daemon["trust"]),
         *_identity_lines(uplink),
+        *_shadow_lines(daemon["shadow"]),
     ]
 
 
@@ -207,6 +220,13 @@ def _trust_lines(trust: dict[str, Any] | None) -> list[str]:
 def _identity_lines(uplink: dict[str, Any] | None) -> list[str]:
     expires = uplink and uplink["identity"]["expires"]
     return [f"identity    certificate until {date(expires)}"] if expires else []
+
+
+def _shadow_lines(shadow: dict[str, Any] | None) -> list[str]:
+    if shadow is None:
+        return []
+    told = f"{shadow['newly_denied']} newly denied, {shadow['newly_allowed']} newly allowed, for now"
+    return [f"shadow      {shadow['digest'][:16]} judges too, until {shadow['until']}: {told}"]
 
 
 def _canary(canary: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +23,7 @@ from landfast.v1.agent_pb2 import (
 )
 from landfast.v1.agent_pb2_grpc import AgentServiceServicer
 from landfast.v1.policy_pb2 import Policy, PolicyVersion
+from landfast.v1.shadow_pb2 import Shadow
 from landfast_controller import enrolment, hosts, renewal
 from landfast_controller.authority import requested_key
 from landfast_controller.beside import beside
@@ -40,6 +41,20 @@ _WINDOW = 32
 _log = structlog.get_logger()
 
 _Pending = asyncio.Queue[Future[int] | None]
+
+
+_Send = Callable[[SyncResponse], Awaitable[None]]
+
+
+class _Writer:
+    """The sending half of a stream, for several tasks: gRPC takes one message at a time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._turn = context, asyncio.Lock()
+
+    async def send(self, response: SyncResponse) -> None:
+        async with self._turn:
+            await self._context.write(response)
 
 
 @dataclass(frozen=True)
@@ -71,8 +86,12 @@ class AgentService(AgentServiceServicer):
             await asyncio.shield(asyncio.ensure_future(self._greet(caller, hello)))
             await context.send_initial_metadata(((CONNECTED, "yes"),))
             _log.info("host connected", host=caller.name, policy=hello.loaded.version)
+            send = _Writer(context).send
             try:
-                async with beside(self._distribute(context, hello.loaded)):
+                async with (
+                    beside(self._distribute(send, hello.loaded)),
+                    beside(self._shadow(send, caller.name, hello.shadow)),
+                ):
                     await self._listen(request_iterator, caller, seat)
             finally:
                 _log.info("host disconnected", host=caller.name)
@@ -102,7 +121,7 @@ class AgentService(AgentServiceServicer):
 
         self.deployment.roster.withdraw(await self.deployment.store.write(greet))
 
-    async def _distribute(self, context: Context, loaded: PolicyState) -> None:
+    async def _distribute(self, send: _Send, loaded: PolicyState) -> None:
         """Sends the newest policy with its proof whenever there is one, and now and then a fresh proof alone.
 
         What the host has already is not sent again, but for the proof: by its age the host knows that it is not kept
@@ -112,8 +131,14 @@ class AgentService(AgentServiceServicer):
         while True:
             newest = await self._newer(sent)
             is_known = newest is sent or _is_loaded(loaded, newest)
-            await context.write(SyncResponse(policy=await self._proved(newest, loaded, whole=not is_known)))
+            await send(SyncResponse(policy=await self._proved(newest, loaded, whole=not is_known)))
             sent = newest
+
+    async def _shadow(self, send: _Send, host: str, told: Shadow) -> None:
+        """Tells a host what to judge by, when that is something else than what it judges by already."""
+        while True:
+            told = await self.deployment.shadows.after(host, told)
+            await send(SyncResponse(shadow=told))
 
     async def _newer(self, sent: PolicyVersion | None) -> PolicyVersion:
         """The newest version when there is another, or when its proof is to be renewed."""

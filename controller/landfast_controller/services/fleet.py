@@ -21,10 +21,10 @@ from landfast.v1.fleet_pb2 import (
 )
 from landfast.v1.fleet_pb2_grpc import FleetServiceServicer
 from landfast_controller import enrolment, hosts, identities, membership
+from landfast_controller.actions import checked_reason
 from landfast_controller.authority import requested_key
 from landfast_controller.callers import Context, caller_of
 from landfast_controller.deployment import Deployment
-from landfast_controller.errors import InvalidError
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class FleetService(FleetServiceServicer):
         return response
 
     async def BanHost(self, request: BanHostRequest, context: Context) -> BanHostResponse:
-        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), _reason(request.reason)
+        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
         await self.deployment.store.write(lambda transaction: membership.ban(transaction, actor, name, reason))
         self.deployment.roster.ban(name, reason)
         return BanHostResponse(host=await self._host(name))
 
     async def UnbanHost(self, request: UnbanHostRequest, context: Context) -> UnbanHostResponse:
-        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), _reason(request.reason)
+        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
         await self.deployment.store.write(lambda transaction: membership.unban(transaction, actor, name, reason))
         self.deployment.roster.unban(name)
         return UnbanHostResponse(host=await self._host(name))
 
     async def EvictHost(self, request: EvictHostRequest, context: Context) -> EvictHostResponse:
-        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), _reason(request.reason)
+        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
         ended = await self.deployment.store.write(lambda tx: membership.evict(tx, actor, name, reason))
         self.deployment.roster.withdraw(ended)
         return EvictHostResponse(host=await self._host(name))
@@ -75,9 +75,3 @@ class FleetService(FleetServiceServicer):
         if not rows:
             raise membership.not_enrolled(name)
         return hosts.message(rows[0], self.deployment.newest.version, self.deployment.presence)
-
-
-def _reason(reason: str) -> str:
-    if not reason.strip():
-        raise InvalidError("reason: it is empty; say in one line why, for those who read the log")
-    return reason

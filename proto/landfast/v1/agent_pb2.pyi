@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from landfast.v1 import policy_pb2 as _policy_pb2
+from landfast.v1 import shadow_pb2 as _shadow_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -159,6 +160,7 @@ class Hello(_message.Message):
     BOOT_ID_FIELD_NUMBER: _builtins.int
     HOOKS_FIELD_NUMBER: _builtins.int
     LOADED_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
     agent_version: _builtins.str
     kernel: _builtins.str
     boot_id: _builtins.str
@@ -170,6 +172,10 @@ class Hello(_message.Message):
     def loaded(self) -> Global___PolicyState:
         """The policy that is loaded now; state APPLIED, or unset when there is none."""
 
+    @_builtins.property
+    def shadow(self) -> _shadow_pb2.Shadow:
+        """The shadow that judges now, without its policy; unset when there is none."""
+
     def __init__(
         self,
         *,
@@ -178,10 +184,11 @@ class Hello(_message.Message):
         boot_id: _builtins.str = ...,
         hooks: _abc.Iterable[_builtins.str] | None = ...,
         loaded: Global___PolicyState | None = ...,
+        shadow: _shadow_pb2.Shadow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["loaded", b"loaded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["loaded", b"loaded", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "boot_id", b"boot_id", "hooks", b"hooks", "kernel", b"kernel", "loaded", b"loaded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "boot_id", b"boot_id", "hooks", b"hooks", "kernel", b"kernel", "loaded", b"loaded", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,6 +226,8 @@ class PolicyState(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     MAP_DIGEST_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ENFORCED_FIELD_NUMBER: _builtins.int
+    AUDITED_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     state: Global___PolicyState.State.ValueType
     digest: _builtins.bytes
@@ -227,6 +236,12 @@ class PolicyState(_message.Message):
     """SHA-256 computed from a full dump of the kernel maps; APPLIED only."""
     reason: _builtins.str
     """Why it was rejected, or what is wrong with the maps."""
+    @_builtins.property
+    def enforced(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the classes by their mode as the kernel's maps have it, whatever was approved; APPLIED and ALTERED only."""
+
+    @_builtins.property
+    def audited(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -235,10 +250,12 @@ class PolicyState(_message.Message):
         digest: _builtins.bytes = ...,
         map_digest: _builtins.bytes = ...,
         reason: _builtins.str = ...,
+        enforced: _abc.Iterable[_builtins.str] | None = ...,
+        audited: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "map_digest", b"map_digest", "reason", b"reason", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audited", b"audited", "digest", b"digest", "enforced", b"enforced", "map_digest", b"map_digest", "reason", b"reason", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,18 +304,24 @@ class SyncResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def policy(self) -> _policy_pb2.Policy:
         """The version to load now."""
+
+    @_builtins.property
+    def shadow(self) -> _shadow_pb2.Shadow:
+        """What to judge by from now on, beside what is enforced."""
 
     def __init__(
         self,
         *,
         policy: _policy_pb2.Policy | None = ...,
+        shadow: _shadow_pb2.Shadow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -157,6 +157,9 @@ class ControlAction(_message.Message):
         """Rejected or withdrawn."""
         KIND_ROOT_PUBLISHED: ControlAction._Kind.ValueType  # 16
         """Whose keys are whose, and which approvals a change takes."""
+        KIND_SHADOW_STARTED: ControlAction._Kind.ValueType  # 17
+        """Hosts were told to judge by a candidate too, or to end that."""
+        KIND_SHADOW_STOPPED: ControlAction._Kind.ValueType  # 18
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -181,6 +184,9 @@ class ControlAction(_message.Message):
     """Rejected or withdrawn."""
     KIND_ROOT_PUBLISHED: ControlAction.Kind.ValueType  # 16
     """Whose keys are whose, and which approvals a change takes."""
+    KIND_SHADOW_STARTED: ControlAction.Kind.ValueType  # 17
+    """Hosts were told to judge by a candidate too, or to end that."""
+    KIND_SHADOW_STOPPED: ControlAction.Kind.ValueType  # 18
 
     @_typing.final
     class FieldsEntry(_message.Message):

@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from landfast.v1 import shadow_pb2 as _shadow_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -57,6 +58,8 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     """The canary was refused, and its refusal recorded: said once after each start and each failure."""
     NOTICE_KIND_STALE_POLICY: _NoticeKind.ValueType  # 19
     """Nobody has said for too long that the policy in force is the newest. Enforcement goes on."""
+    NOTICE_KIND_SHADOW: _NoticeKind.ValueType  # 20
+    """What a candidate policy that judges beside the one in force would have changed so far."""
 
 class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper): ...
 
@@ -89,6 +92,8 @@ NOTICE_KIND_CANARY_PASSED: NoticeKind.ValueType  # 18
 """The canary was refused, and its refusal recorded: said once after each start and each failure."""
 NOTICE_KIND_STALE_POLICY: NoticeKind.ValueType  # 19
 """Nobody has said for too long that the policy in force is the newest. Enforcement goes on."""
+NOTICE_KIND_SHADOW: NoticeKind.ValueType  # 20
+"""What a candidate policy that judges beside the one in force would have changed so far."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final
@@ -427,6 +432,7 @@ class Notice(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
     time_ns: _builtins.int
     """CLOCK_REALTIME."""
     kind: Global___NoticeKind.ValueType
@@ -434,6 +440,10 @@ class Notice(_message.Message):
     """For people, one line."""
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def shadow(self) -> _shadow_pb2.ShadowReport:
+        """SHADOW only."""
+
     def __init__(
         self,
         *,
@@ -441,10 +451,11 @@ class Notice(_message.Message):
         kind: Global___NoticeKind.ValueType = ...,
         text: _builtins.str = ...,
         fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        shadow: _shadow_pb2.ShadowReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "kind", b"kind", "text", b"text", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "kind", b"kind", "shadow", b"shadow", "text", b"text", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,6 +22,7 @@ from landfast_agent import libbpf
 from landfast_agent.maps import Maps
 from tests.e2e.agent.campaign import VICTIMS, campaign, check
 from tests.e2e.agent.fleet import CLASS, Fleet, end, fleet, line, notices
+from tests.e2e.agent.test_tamper import put_into_audit_mode
 from tests.testbed import DATA_CENTRE, OUTSIDE, Network, Sniffer
 
 IN, OUT = str(DATA_CENTRE.ip4), str(OUTSIDE.ip4)
@@ -123,6 +124,19 @@ def alter(both: Fleet) -> None:
         (key,) = libbpf.map_keys(trie, DEST_KEY.size)
         libbpf.map_update(trie, key, (2**64 - 1).to_bytes(8, "little").ljust(DEST.size, b"\0"))
         os.close(trie)
+
+
+async def test_audit_mode_that_somebody_sets_in_the_kernel_is_known_to_the_controller(both: Fleet) -> None:
+    both.start_agent()
+    await both.allow(OPEN)
+    assert (await both.state()).policy_state.enforced == [CLASS]
+    put_into_audit_mode(both.host)
+    async with asyncio.timeout(15):
+        while not (found := await altered(both)):
+            await asyncio.sleep(0.1)
+    assert found[0].text.endswith(f"; in audit mode: {CLASS}")
+    state = await both.until(lambda state: state.proved)
+    assert (state.policy_state.enforced, state.policy_state.audited) == ([CLASS], [])
 
 
 async def altered(both: Fleet) -> list[ControlAction]:

@@ -14,7 +14,7 @@ from landfast.policy import layout
 from landfast_agent import libbpf, pins, tasks
 from landfast_agent.layout import TASK
 from landfast_agent.maps import Maps
-from tests.e2e.agent.host import POLICY, Host
+from tests.e2e.agent.host import LONG, POLICY, Host
 from tests.testbed import OUTSIDE, Cgroup, Network, Program, Sniffer, eventually, owned
 from tests.testbed.bpf_objects import detach, identity
 
@@ -156,10 +156,24 @@ def put_into_audit_mode(host: Host) -> None:
 
 def test_a_policy_mask_that_is_altered_is_written_anew(host: Host) -> None:
     approved = host.json("status")["policy"]["map_digest"]
-    with altered(host, "MAPS_ALTERED", "were altered: they read back as"):
+    with altered(host, "MAPS_ALTERED", "; in audit mode: "):
         put_into_audit_mode(host)
     assert host.json("status")["policy"]["map_digest"] == approved
     assert host.attempt(("tcp", OUT, 443)) == ["EPERM"]
+
+
+def test_the_mode_that_is_told_is_the_kernels_and_not_the_files(fresh: Host) -> None:
+    asked = ("explain", "--class", "eu", OUT, "tcp/443")
+    with fresh.start():
+        assert fresh.json("status")["policy"]["modes"] == {"eu": "enforce", "billing": "enforce", LONG: "audit"}
+        assert (fresh.json(*asked)["verdict"], fresh.json(*asked)["audited"]) == ("DENY", [])
+    put_into_audit_mode(fresh)
+    policy = fresh.json("status")["policy"]
+    assert set(policy["modes"].values()) == {"audit"}
+    assert policy["problem"].startswith("the kernel's maps were altered; in audit mode: ")
+    assert " eu (audit)" in fresh.run("status").stdout
+    assert (fresh.json(*asked)["verdict"], fresh.json(*asked)["audited"]) == ("WOULD_DENY", ["eu"])
+    assert "in audit mode, which lets everything pass: eu" in fresh.run(*asked).stdout
 
 
 @pytest.mark.parametrize(("word", "value"), [("tagged", 0), ("selecting", 0), ("generation", 1), ("generation", 0)])
