@@ -120,7 +120,8 @@ class Backstop:
                 took_s = time.monotonic() - begin
                 await asyncio.sleep(max(_SETTLE_S, took_s))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), max(_AGAIN_S, _SHARE * took_s))
+                    async with asyncio.timeout(max(_AGAIN_S, _SHARE * took_s)):
+                        await self._changed.wait()
                 self._changed.clear()
         finally:
             loop.remove_reader(self._news)

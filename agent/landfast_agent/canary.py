@@ -75,6 +75,8 @@ class Canary:
         self._enforcer, self._notify = enforcer, notify
         self._arrived = threading.Condition()
         self._watched, self._records = 0, list[Event]()
+        self._driver: Driver | None = None
+        self._ended = False
         self.state = CanaryState()
 
     def saw(self, records: bytes) -> None:
@@ -85,10 +87,19 @@ class Canary:
                 self._records += event.read_all(table[table["tgid"] == self._watched].tobytes())
                 self._arrived.notify()
 
-    def round(self) -> bool:
-        """Tries every class that enforces, one after the other. False when a new policy came in between, or none has.
+    def end(self) -> None:
+        """No more rounds; one that goes on concludes nothing and returns at once. For any thread."""
+        with self._arrived:
+            self._ended = True
+            self._arrived.notify()
+            if self._driver:
+                self._driver.kill()
 
-        One thread at a time.
+    def round(self) -> bool:
+        """Tries every class that enforces, one after the other.
+
+        False when it proved nothing: there is no policy, or a new one came in between, or it was to end. One thread at
+        a time.
         """
         active = self._enforcer.active
         if active is None:
@@ -96,15 +107,23 @@ class Canary:
         state = CanaryState(self.state.passed_at)
         try:
             with Driver() as driver:
+                self._use(driver)
                 for owner in active.policy.classes:
                     if owner.mode == Mode.ENFORCE:
                         self._try_class(driver, active, owner, state)
         except (AgentError, OSError, ValueError) as error:
             state.problems.append(str(error))
-        if not self._enforcer.active or self._enforcer.active.policy.version != active.policy.version:
+        changed = not self._enforcer.active or self._enforcer.active.policy.version != active.policy.version
+        if changed or self._ended:
             return False
         self._conclude(state)
         return True
+
+    def _use(self, driver: Driver) -> None:
+        with self._arrived:
+            self._driver = driver
+            if self._ended:
+                driver.kill()
 
     def _try_class(self, driver: Driver, active: Active, owner: DataClass, state: CanaryState) -> None:
         tried = destinations(active.policy, owner, addresses.current(), self._enforcer.clock.now_ns() / 1e9)
@@ -145,7 +164,7 @@ class Canary:
             while True:
                 told = self._records
                 left = [each for each in attempts if not any(each.is_refused_by(one, mask, version) for one in told)]
-                if not left or not self._arrived.wait(max(deadline - time.monotonic(), 0)):
+                if not left or self._ended or not self._arrived.wait(max(deadline - time.monotonic(), 0)):
                     return left
 
     def _conclude(self, state: CanaryState) -> None:

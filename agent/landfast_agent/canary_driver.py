@@ -41,6 +41,10 @@ class Driver:
         self._say("go")
         return Told(**json.loads(self._line()))
 
+    def kill(self) -> None:
+        """Ends it; whoever waits for it gets Unavailable. For any thread."""
+        self._process.kill()
+
     def _say(self, words: str) -> None:
         assert self._process.stdin
         self._process.stdin.write(words + "\n")
@@ -65,5 +69,5 @@ class Driver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watchdog.cancel()
-        self._process.kill()
+        self.kill()
         self._process.communicate()

@@ -6,33 +6,30 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, pins, tasks, watch
-from landfast_agent.ask import Answer
+from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, pins, watch
 from landfast_agent.backstop import Backstop
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
 from landfast_agent.clock import Clock
 from landfast_agent.config import Config
-from landfast_agent.control import ControlServer, Handler, Operation, Peer
+from landfast_agent.control import ControlServer
 from landfast_agent.drafts import Knowledge
 from landfast_agent.enforcer import Enforcer
-from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+from landfast_agent.errors import AgentError, Refused
 from landfast_agent.guard import Guard
 from landfast_agent.instance import Instance
 from landfast_agent.link import Link
 from landfast_agent.listeners import Listeners
 from landfast_agent.lockout import Lockout
 from landfast_agent.maps import Maps
+from landfast_agent.operations import Operations
 from landfast_agent.policy_store import PolicyStore
 from landfast_agent.processes import Processes
 from landfast_agent.recorder import Recorder
@@ -40,6 +37,7 @@ from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
 from landfast_agent.tamper import TamperWatch
 from landfast_agent.unix_names import UnixNames
+from landfast_agent.vitals import Vitals
 
 if TYPE_CHECKING:
     from landfast.policy.model import Policy
@@ -47,13 +45,11 @@ if TYPE_CHECKING:
     from landfast_agent.enrolled import EnrolledHost
     from landfast_agent.shadow import Shadows
     from landfast_agent.trust import Trust
-    from landfast_agent.uplink import Uplink
 
 _log = structlog.get_logger()
 
 _TICK_S = 1.0
 _MINUTE_S = 60.0
-_DELIVERY_S, _FORCED_S = 10.0, 2.0  # for the event that enforcement ends, without and with --force
 
 
 class Daemon:
@@ -61,7 +57,6 @@ class Daemon:
 
     def __init__(self, instance: Instance, config: Config, policy: Path | None) -> None:
         self._instance, self._config, self._policy = instance, config, policy
-        self._started = time.monotonic()
         self._stopping = asyncio.Event()
         self._acts = watch.Acts()
         self._act_now, self._reload_now = asyncio.Event(), asyncio.Event()
@@ -109,13 +104,9 @@ class Daemon:
             self._notify,
             self._trust.prove if self._trust else None,
         )
-        self._link = Link(
-            instance,
-            self._enforcer,
-            waiting_events=lambda: self._spool.statistics().waiting_events,
-            problems=self._problems,
-        )
         self._canary = Canary(self._enforcer, self._notify)
+        self._vitals = Vitals(self._spool, self._recorder, self._canary, self._trust)
+        self._link = Link(instance, self._enforcer, self._vitals)
         self._tamper = TamperWatch(
             instance,
             self._enforcer,
@@ -126,11 +117,10 @@ class Daemon:
             notify=self._notify,
             report=self._report,
         )
+        self._vitals.tamper = self._tamper
         if altered:
             text = f"altered while the agent was away, and put right: {altered}"
             self._notify(NoticeKind.NOTICE_KIND_HOOKS_ALTERED, text, {"what": altered})
-        self._uplink: Uplink | None = None
-        self._shadows: Shadows | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def _load(self) -> None:
@@ -154,15 +144,24 @@ class Daemon:
         self._enforce()
         self._connect()
         self._recorder.start()
-        server = await ControlServer(self._instance, self._operations()).start()
+        operations = Operations(
+            self._instance,
+            self._enforcer,
+            self._recorder,
+            self._vitals,
+            unload=self._unload,
+            remember=self._tamper.remember,
+        )
+        server = await ControlServer(self._instance, operations.by_name()).start()
         _ready()
         async with asyncio.TaskGroup() as group:
             works = [self._follow_addresses, self._backstop.run, self._act, self._reload, self._tick, self._tamper.run]
-            works.append(self._sing)
+            works += [self._sing]
+            works += [self._vitals.uplink.run] if self._vitals.uplink else []
+            works += [self._vitals.shadows.run] if self._vitals.shadows else []
             running = [group.create_task(_persist(work)) for work in works]
-            running += [group.create_task(self._uplink.run())] if self._uplink else []
-            running += [group.create_task(_persist(self._shadows.run))] if self._shadows else []
             await self._stopping.wait()
+            self._canary.end()
             for task in running:
                 task.cancel()
         server.close()
@@ -183,8 +182,8 @@ class Daemon:
             from landfast_agent.uplink import Uplink
 
             identity = enrol.identity_file(self._instance.state)
-            self._shadows = Shadows(self._spool, self._clock, self._recorder.note)
-            self._uplink = Uplink(self._enrolment.controller, identity, self._spool, self._host(self._shadows))
+            shadows = self._vitals.shadows = Shadows(self._spool, self._clock, self._recorder.note)
+            self._vitals.uplink = Uplink(self._enrolment.controller, identity, self._spool, self._host(shadows))
         elif self._enforcer.active is None:
             _log.warning("no policy: enrol this host (landfast-agent enroll), or give a file to run --policy")
 
@@ -196,9 +195,9 @@ class Daemon:
 
     def _stored(self, last: int) -> None:
         """In the recorder's thread."""
-        if self._uplink:
+        if self._vitals.uplink:
             with suppress(RuntimeError):  # the loop is closed: the last rounds of a stop
-                self._uplink.stored(last)
+                self._vitals.uplink.stored(last)
 
     def _read_file(self, newest: "Policy | None") -> bytes:
         """Canonical form of the policy file, as the version after the newest."""
@@ -310,107 +309,16 @@ class Daemon:
 
     def _report(self, state: "PolicyState") -> None:
         """From any thread."""
-        if self._uplink and self._loop:
-            self._loop.call_soon_threadsafe(self._uplink.report, state)
+        if self._vitals.uplink and self._loop:
+            self._loop.call_soon_threadsafe(self._vitals.uplink.report, state)
 
-    # the control socket
-
-    def _operations(self) -> dict[str, Operation]:
-        return {
-            "status": Operation(self._status),
-            "exec": Operation(self._exec, root_only=False),
-            "tag": Operation(self._untagged(self._tag)),
-            "unload": Operation(self._untagged(self._unload)),
-        }
-
-    def _untagged(self, handler: Handler) -> Handler:
-        """Who carries tags may gain more, and change nothing for others."""
-
-        async def checked(request: Answer, peer: Peer) -> Answer:
-            if tasks.get(self._maps, peer.pid):
-                raise Refused(f"process {peer.pid} carries data classes itself: ask from a process that carries none")
-            return await handler(request, peer)
-
-        return checked
-
-    def _problems(self) -> list[str]:
-        """What is wrong on this host."""
-        found = [*self._tamper.problems, *(f"canary: {each}" for each in self._canary.state.problems)]
-        identity = self._uplink.state().identity.problem if self._uplink else ""
-        trust = self._trust.problem if self._trust else ""
-        return [*found, *filter(None, [identity, self._recorder.state().problem, trust])]
-
-    async def _status(self, _request: Answer, _peer: Peer) -> Answer:
-        spool, recorder, canary = self._spool.statistics(), self._recorder.state(), self._canary.state
-        uplink = self._uplink.state() if self._uplink else None
-        problems = self._problems()
-        problems += [f"controller: {uplink.problem}", uplink.refused] if uplink and not uplink.connected else []
-        return {
-            "pid": os.getpid(),
-            "uptime_s": time.monotonic() - self._started,
-            "resident_bytes": psutil.Process().memory_info().rss,
-            "spool": {
-                "last_sequence": spool.last_sequence,
-                "waiting": spool.waiting_events,
-                "bytes": spool.backlog_bytes + spool.history_bytes,
-            },
-            "recorder": asdict(recorder),
-            "canary": {
-                "passed_seconds_ago": time.monotonic() - canary.passed_at if canary.passed_at else None,
-                "refusals": canary.refusals,
-                "spared": canary.spared,
-            },
-            "uplink": asdict(uplink) if uplink else None,
-            "trust": self._trust.state() if self._trust else None,
-            "shadow": self._shadows.state() if self._shadows else None,
-            "problems": [problem for problem in problems if problem],
-        }
-
-    async def _exec(self, request: Answer, peer: Peer) -> Answer:
-        if not loader.is_loaded(self._instance):
-            raise Refused("not every hook is attached: see `landfast-agent status`; the command was not started")
-        tagged, held = self._enforcer.tag_caller(peer.pid, _strings(request["classes"]), peer.uid)
-        self._tamper.remember(tagged)
-        return {"close": {str(each.fd): str(each) for each in held}}
-
-    async def _tag(self, request: Answer, peer: Peer) -> Answer:
-        pid, classes = int(request["pid"]), _strings(request["classes"])
-        tagged, ended = await asyncio.to_thread(self._enforcer.tag_tree, pid, classes, peer.uid)
-        self._tamper.remember(tagged)
-        return {
-            "processes": [task.tgid for task in tagged.processes],
-            "sockets": tagged.sockets,
-            "ended": ended,
-        }
-
-    async def _unload(self, request: Answer, peer: Peer) -> Answer:
-        reason = str(request["reason"])
-        fields = {"reason": reason, "uid": str(peer.uid)}
-        stored = self._recorder.note(NoticeKind.NOTICE_KIND_UNLOADED, f"enforcement removed: {reason}", fields)
-        try:
-            await self._delivered(stored, force=bool(request["force"]))
-        except Unavailable as error:
-            self._notify(NoticeKind.NOTICE_KIND_UNLOAD_REFUSED, f"enforcement goes on: {error}", fields)
-            raise
-        async with self._changing:  # nothing is put back once we have said yes
+    async def _unload(self) -> None:
+        """Nothing that is removed from now on is put back, or missed."""
+        self._canary.end()
+        async with self._changing:
             self._tamper.end()
             self._backstop.end()
         asyncio.get_running_loop().call_later(0.1, self._stopping.set)
-        return {}
-
-    async def _delivered(self, stored: "Future[int]", *, force: bool) -> None:
-        limit_s = _FORCED_S if force else _DELIVERY_S
-        try:
-            async with asyncio.timeout(limit_s):
-                sequence = await asyncio.wrap_future(stored)
-                if self._uplink:
-                    await self._uplink.acknowledged(sequence)
-        except (TimeoutError, Unavailable) as error:
-            if not force:
-                raise Unavailable(
-                    f"the event that says so cannot be delivered ({error or f'no answer within {limit_s:g} s'}): see "
-                    f"`landfast-agent status`, or use --force"
-                ) from error
 
 
 def _trust(instance: Instance, clock: Clock) -> "Trust":
@@ -439,12 +347,6 @@ def _altered_meanwhile(instance: Instance) -> str:
     return "; ".join(loader.alterations(loaded, instance)) if loaded else ""
 
 
-def _strings(value: object) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BadInput("classes must be a list of names")
-    return value
-
-
 async def _persist(work: Callable[[], Awaitable[None]]) -> None:
     """Runs `work`, which never returns, again after every failure: none of them may end the daemon."""
     while True:
@@ -453,7 +355,7 @@ async def _persist(work: Callable[[], Awaitable[None]]) -> None:
         except AgentError as error:
             _log.error(str(error))
         except Exception:
-            _log.exception("unexpected failure; enforcement goes on", work=work.__name__)
+            _log.exception("unexpected failure; enforcement goes on", work=work.__qualname__)
         await asyncio.sleep(_TICK_S)
 
 

@@ -1,7 +1,6 @@
 """What the controller hears from this host: what is loaded, proved from the kernel's maps, and how it goes."""
 
 import platform
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState
@@ -11,6 +10,7 @@ from landfast_agent.errors import AgentError
 from landfast_agent.instance import Instance
 from landfast_agent.recorder import boot_id
 from landfast_agent.slots import Loaded
+from landfast_agent.vitals import Vitals
 
 _STAGES, _PER_STAGE, _LOST = 8, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
 _PROBLEMS, _PROBLEM = 16, 256  # how many are told, and how many characters of each
@@ -24,18 +24,10 @@ def _version() -> str:
 
 
 class Link:
-    """What the daemon can tell of itself; `landfast_agent.approved` adds what it takes from the controller."""
+    """What the daemon can tell of itself; `landfast_agent.enrolled` adds what it takes from the controller."""
 
-    def __init__(
-        self,
-        instance: Instance,
-        enforcer: Enforcer,
-        *,
-        waiting_events: Callable[[], int],
-        problems: Callable[[], list[str]],
-    ) -> None:
-        self._instance, self._enforcer = instance, enforcer
-        self._waiting_events, self._problems = waiting_events, problems
+    def __init__(self, instance: Instance, enforcer: Enforcer, vitals: Vitals) -> None:
+        self._instance, self._enforcer, self._vitals = instance, enforcer, vitals
 
     def hello(self) -> Hello:
         return Hello(
@@ -80,7 +72,7 @@ class Link:
         return Health(
             tagged_processes=sum(1 for _ in tasks.everything(self._enforcer.maps)),
             counters=counters,
-            spooled_events=self._waiting_events(),
+            spooled_events=self._vitals.waiting_events(),
             lost_events=sum(counters[stage * _PER_STAGE + _LOST] for stage in range(_STAGES)),
-            problems=[problem[:_PROBLEM] for problem in self._problems()[:_PROBLEMS]],
+            problems=[problem[:_PROBLEM] for problem in self._vitals.problems()[:_PROBLEMS]],
         )

@@ -104,7 +104,8 @@ class TamperWatch:
             drain = self._listen(undo, changed)
             while not self._ended:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), _GLANCE_S)
+                    async with asyncio.timeout(_GLANCE_S):
+                        await changed.wait()
                 if changed.is_set():
                     changed.clear()
                     drain()

@@ -96,7 +96,6 @@ class Uplink:
     def __init__(self, controller: str, identity: Path, spool: Spool, host: Host) -> None:
         self._controller, self._renewal, self._spool, self._host = controller, Renewal(identity), spool, host
         self._loop = asyncio.get_running_loop()
-        self._disk = ThreadPoolExecutor(1, "landfast-uplink")
         self._pushable, self._acked, self._arrived = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._progress = asyncio.Condition()
         self._states: asyncio.Queue[PolicyState] = asyncio.Queue(_STATES)
@@ -106,10 +105,9 @@ class Uplink:
 
     async def run(self) -> None:
         """Connects, and connects again, until cancelled."""
+        self._disk = ThreadPoolExecutor(1, "landfast-uplink")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._stay_connected())
-                tasks.create_task(self._apply_policies())
+            raise await _ending(self._stay_connected(), self._apply_policies())
         finally:
             self._disk.shutdown(wait=False)
 
