@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from landfast_agent.clock import Clock
 from landfast_agent.enforcer import Enforcer
 from landfast_agent.lockout import Lockout
 from landfast_agent.policy_store import PolicyStore
+from tests.testbed import eventually
 from tests.testbed.plane import Plane
 
 POLICY = """\
@@ -172,6 +174,17 @@ def test_refusals_that_nobody_records_raise_the_alarm(host: Host, monkeypatch: p
     host.deaf = True
     host.canary.round()
     assert "class eu: the refusal of send 203.0.113.1 udp/9 was not recorded" in host.canary.state.problems
+
+
+def test_a_round_ends_with_the_daemon_and_raises_no_alarm(host: Host) -> None:
+    host.deaf = True
+    with ThreadPoolExecutor(1) as pool:
+        round_of_it = pool.submit(host.canary.round)
+        eventually(lambda: host.made, "the canary was refused")
+        host.canary.end()
+        assert not round_of_it.result(timeout=5)
+    assert not host.canary.round()
+    assert NoticeKind.NOTICE_KIND_CANARY_FAILED not in [kind for kind, _ in host.notices]
 
 
 def test_without_a_policy_there_is_nothing_to_prove(plane: Plane, tmp_path: Path) -> None:

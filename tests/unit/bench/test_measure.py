@@ -18,7 +18,7 @@ def test_both_visits_to_nothing_count() -> None:
 
 
 def test_a_run_that_drifts_is_rejected_by_name() -> None:
-    calm = Results(_visits((NONE, 1, 100.0), (NONE, 2, 500.0), (NONE, 3, 102.9)))
-    assert calm.disturbances() == []
-    [said] = Results(_visits((NONE, 1, 100.0), (NONE, 2, 100.0), (NONE, 3, 96.0))).disturbances()
-    assert said.startswith("send: nothing costs -4.0%")
+    slow_at_times = [(NONE, 1, 100.0), (NONE, 1, 500.0), (NONE, 2, 102.0), (NONE, 2, 500.0)]
+    assert Results(_visits(*slow_at_times)).disturbances() == []
+    [said] = Results(_visits((NONE, 1, 100.0), (NONE, 2, 100.0), (NONE, 3, 96.0), (NONE, 4, 96.0))).disturbances()
+    assert said.startswith("send: nothing costs -4.0% in the second half")
