@@ -91,7 +91,7 @@ async def test_health_tells_that_the_host_lives(deployment, agent):
 async def test_a_controller_that_is_killed_is_found_again_and_nothing_is_lost_or_doubled(deployment, agent):
     async with agent:
         await until(lambda: agent.uplink.state().connected, "it connects")
-        number, delays = 0, []
+        number = 0
         for _ in range(3):
             for _ in range(40):
                 number += 1
@@ -104,11 +104,10 @@ async def test_a_controller_that_is_killed_is_found_again_and_nothing_is_lost_or
             await until(lambda: not agent.uplink.state().connected, "it notices")
             assert agent.uplink.state().problem
             await asyncio.to_thread(deployment.start)
-            delays.append(await until(lambda: agent.uplink.state().connected, "it is found again"))
+            await until(lambda: agent.uplink.state().connected, "it is found again")
         async with asyncio.timeout(20):
             await agent.uplink.acknowledged(last)
     assert cookies(await logged(deployment, agent.name)) == list(range(1, number + 1))
-    assert sorted(delays)[1] < 1.5
 
 
 async def test_a_refused_batch_is_kept_and_policies_still_arrive(deployment, agent):
