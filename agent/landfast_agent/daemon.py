@@ -191,7 +191,9 @@ class Daemon:
         from landfast_agent.enrolled import EnrolledHost
 
         assert self._trust is not None
-        return EnrolledHost(self._link, self._enforcer, self._trust, shadows, self._changing)
+        return EnrolledHost(
+            self._link, self._enforcer, self._trust, shadows, changing=self._changing, notify=self._notify
+        )
 
     def _stored(self, last: int) -> None:
         """In the recorder's thread."""

@@ -38,25 +38,26 @@ class RejectedError(AgentError):
 
 @dataclass(frozen=True)
 class Active:
-    """The policy in force: its meaning, its bytes, and the digest that the kernel maps must have.
+    """The policy in force: its meaning, its bytes, its proof as it is stored, and the digest that the maps must have.
 
     A `stale` one is enforced without what its classes with `on_stale_policy: deny-all` are allowed otherwise.
     """
 
     policy: Policy
     data: bytes
+    proof: bytes
     stale: bool
     map_digest: bytes
     automaton: Automaton
 
 
-def _prepare(data: bytes, *, stale: bool, decoded: Policy | None = None) -> tuple[Active, Tables]:
+def _prepare(data: bytes, proof: bytes, *, stale: bool, decoded: Policy | None = None) -> tuple[Active, Tables]:
     try:
         policy = decoded or canonical.decode(data)
         tables = compile_policy(when_stale(policy) if stale else policy, canonical.digest(data))
     except PolicyError as error:
         raise RejectedError(str(error)) from error
-    return Active(policy, data, stale, tables.digest, selectors_of(policy)), tables
+    return Active(policy, data, proof, stale, tables.digest, selectors_of(policy)), tables
 
 
 class Enforcer:
@@ -90,7 +91,7 @@ class Enforcer:
         found = next(filter(self._is_proved, self.store.readable()), None)
         if found is None:
             return None
-        wanted, tables = _prepare(found.data, stale=stale, decoded=found.policy)
+        wanted, tables = _prepare(found.data, found.proof, stale=stale, decoded=found.policy)
         self._compare(wanted)
         loaded = self._activate(wanted, tables)
         self.adopted({task.tgid for task in tasks.everything(self.maps)})  # whom the kernel has tagged meanwhile
@@ -116,18 +117,18 @@ class Enforcer:
     def apply(self, data: bytes, proof: bytes = b"", *, stale: bool = False) -> Loaded:
         """Stores and enforces a newer policy. Raises RejectedError, with the old one in force, when it cannot be."""
         try:
-            return self._accept(*_prepare(data, stale=stale), proof)
+            return self._accept(*_prepare(data, proof, stale=stale))
         except AgentError as error:
             self.refusals.add(str(error))
             raise
 
-    def _accept(self, wanted: Active, tables: Tables, proof: bytes) -> Loaded:
+    def _accept(self, wanted: Active, tables: Tables) -> Loaded:
         version, held = wanted.policy.version, self.active.policy.version if self.active else 0
         if self.active and wanted.data == self.active.data:
             return self.verify() if wanted.map_digest == self.active.map_digest else self._activate(wanted, tables)
         if version <= held:
             raise RejectedError(f"policy version {version} is not newer than version {held}, which is in force")
-        self.store.write(version, wanted.data, proof)
+        self.store.write(version, wanted.data, wanted.proof)
         try:
             return self._activate(wanted, tables)
         except AgentError:
@@ -156,13 +157,13 @@ class Enforcer:
         if self.active is None:
             raise Refused("no policy is in force: there is nothing to write anew")
         active = self.active
-        return self._activate(*_prepare(active.data, stale=active.stale, decoded=active.policy))
+        return self._activate(*_prepare(active.data, active.proof, stale=active.stale, decoded=active.policy))
 
     def age(self, *, stale: bool) -> None:
         """The policy in force became stale, or is not any more."""
         active = self.active
         if active and active.stale != stale:
-            wanted, tables = _prepare(active.data, stale=stale, decoded=active.policy)
+            wanted, tables = _prepare(active.data, active.proof, stale=stale, decoded=active.policy)
             if wanted.map_digest != active.map_digest:
                 self._activate(wanted, tables)
             self.active = wanted

@@ -12,7 +12,7 @@ import structlog
 from landfast.event import printable
 from landfast.policy import canonical
 from landfast.trust.errors import TrustError
-from landfast.trust.verifier import Accepted, Verifier, policy_file
+from landfast.trust.verifier import Accepted, Held, Verifier, policy_file
 from landfast.v1.policy_pb2 import Policy
 from landfast_agent.clock import Clock
 from landfast_agent.enforcer import Active, RejectedError
@@ -49,8 +49,9 @@ class Trust:
         files = dict(policy.proof)
         for data in filter(None, (policy.canonical, held.data if held else b"")):
             files[policy_file(canonical.digest(data))] = data
+        known = Held(held.policy, held.proof) if held else None
         try:
-            accepted = self._verifier.accept(files, held.policy if held else None)
+            accepted = self._verifier.accept(files, known, self._clock.now_ns() / _NS)
             self.root_version, self._expires = self._verifier.root.version, self._verifier.expires()
         except TrustError as error:
             raise RejectedError(printable(str(error))[:_WORDS]) from error

@@ -25,6 +25,8 @@ class Wanted:
 
     approvers: tuple[str, ...]
     removed: tuple[str, ...]
+    breakers: tuple[str, ...]
+    removed_breakers: tuple[str, ...]
     groups: tuple[str, ...]
     widening: str | None
     narrowing: str | None
@@ -33,7 +35,7 @@ class Wanted:
 
 def following(before: Root, wanted: Wanted) -> Metadata[Root]:
     """The root after `before`, unsigned. Raises BadInputError when it could not be."""
-    approvers = _approvers(before, wanted)
+    signers = _signers(before, wanted)
     rules = Approvals.from_root(before.unrecognized_fields)
     approvals = Approvals(
         _groups(rules, wanted),
@@ -43,18 +45,23 @@ def following(before: Root, wanted: Wanted) -> Metadata[Root]:
     online = before.keys[before.roles["timestamp"].keyids[0]]
     threshold = before.roles["root"].threshold
     try:
-        return metadata.draft_root(
-            _root_keys(before, wanted), threshold, approvers, online, approvals, _LIFETIME, before
-        )
+        return metadata.draft_root(_root_keys(before, wanted), threshold, signers, online, approvals, _LIFETIME, before)
     except TrustError as error:
         raise BadInputError(str(error)) from None
 
 
-def _approvers(before: Root, wanted: Wanted) -> list[Key]:
-    named = dict(_pair("--approver", text) for text in wanted.approvers)
-    gone = {*wanted.removed, *named}
-    kept = [key for key in _keys(before, "targets") if keys.holder(key) not in gone]
-    return kept + [keys.held_by(_name(name), _public(f"--approver {name}", text)) for name, text in named.items()]
+def _signers(before: Root, wanted: Wanted) -> list[Key]:
+    """Keys of approvers, and those that break the glass."""
+    approvers, breakers = _named("--approver", wanted.approvers), _named("--break-glass", wanted.breakers)
+    gone, shut = {*wanted.removed, *approvers}, {*wanted.removed_breakers, *breakers}
+    kept = [key for key in _keys(before, "targets") if keys.holder(key) not in gone and keys.breaker(key) not in shut]
+    kept += [keys.held_by(name, key) for name, key in approvers.items()]
+    return kept + [keys.breaking_glass(name, key) for name, key in breakers.items()]
+
+
+def _named(option: str, texts: tuple[str, ...]) -> dict[str, Key]:
+    pairs = (_pair(option, text) for text in texts)
+    return {_name(name): _public(f"{option} {name}", text) for name, text in pairs}
 
 
 def _groups(rules: Approvals, wanted: Wanted) -> dict[str, tuple[str, ...]]:
@@ -139,8 +146,10 @@ def document(content: bytes) -> dict[str, Any]:
     root = metadata.read_root(content).signed
     rules = Approvals.from_root(root.unrecognized_fields)
     approvers: dict[str, list[str]] = {}
+    breakers: dict[str, list[str]] = {}
     for key in _keys(root, "targets"):
-        approvers.setdefault(keys.holder(key), []).append(str(key.keyval["public"]))
+        found, name = (breakers, keys.breaker(key)) if keys.breaker(key) else (approvers, keys.holder(key))
+        found.setdefault(name, []).append(str(key.keyval["public"]))
     return {
         "version": root.version,
         "fingerprint": metadata.fingerprint(content),
@@ -148,6 +157,7 @@ def document(content: bytes) -> dict[str, Any]:
         "root_keys": [str(key.keyval["public"]) for key in _keys(root, "root")],
         "root_threshold": root.roles["root"].threshold,
         "approvers": approvers,
+        "break_glass": breakers,
         "groups": {name: list(members) for name, members in rules.groups.items()},
         "widening": rules.widening,
         "narrowing": rules.narrowing,
@@ -161,6 +171,8 @@ def description(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"  root keys    {found['root_threshold']} of {', '.join(key[:16] for key in found['root_keys'])}"
     for name, public in sorted(found["approvers"].items()):
         yield f"  approver     {name}: {', '.join(public)}"
+    for name, public in sorted(found["break_glass"].items()):
+        yield f"  break-glass  {name}: {', '.join(public)}"
     for name, members in sorted(found["groups"].items()):
         yield f"  group        {name}: {', '.join(members)}"
     for kind in ("widening", "narrowing"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from landfast_cli.commands.allow import allow
+from landfast_cli.commands.break_glass import break_glass
 from landfast_cli.commands.change import change
 from landfast_cli.commands.events import events
 from landfast_cli.commands.fleet import fleet
@@ -51,7 +52,7 @@ def commands(config: Path) -> None:
     """
 
 
-for command in (login, allow, policy, simulate, shadow, change, fleet, identity, key, trust, events):
+for command in (login, allow, policy, simulate, shadow, change, break_glass, fleet, identity, key, trust, events):
     commands.add_command(command)
 
 

@@ -10,7 +10,7 @@ from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Policy
 from landfast.policy.succession import check_succession
-from landfast.trust import metadata
+from landfast.trust import breakglass, metadata
 from landfast.trust.approvals import words
 from landfast.trust.errors import TrustError
 from landfast.v1.policy_pb2 import Change, GetChangeRequest, ListChangesRequest
@@ -18,6 +18,7 @@ from landfast_cli import versions
 from landfast_cli.errors import AnswerIsNoError
 from landfast_cli.output import json_time, time
 from landfast_cli.session import TIMEOUT_S, Session
+from landfast_cli.versions import Head
 
 HEADINGS = ("CHANGE", "STATE", "VERSION", "AUTHOR", "REASON", "WAITS FOR")
 _PAGE = 100
@@ -39,15 +40,15 @@ def listed(session: Session, *, ended: bool) -> Iterator[Change]:
             return
 
 
-def checked(session: Session, change: Change) -> tuple[Metadata[Targets], Policy, Policy | None]:
-    """What a signature would approve, the policy that this is, and the one before it.
+def checked(session: Session, change: Change) -> tuple[Metadata[Targets], Policy, Head]:
+    """What a signature would approve, the policy that this is, and what is there before it.
 
     Raises AnswerIsNoError when it is no longer open, or when they do not belong together: what is shown is signed.
     """
     if change.state != Change.STATE_OPEN:
         why = f" ({change.closed_why})" if change.closed_why else ""
         raise AnswerIsNoError(f"change {change.id} is {state(change)}{why}; propose it again if it is still wanted")
-    before = versions.newest(session)
+    before = versions.head(session)
     try:
         draft = metadata.read_targets(change.targets)
         policy = canonical.decode(change.canonical)
@@ -55,7 +56,8 @@ def checked(session: Session, change: Change) -> tuple[Metadata[Targets], Policy
             raise TrustError("what is to be signed is not about the policy that is shown")
         if draft.signed.version != policy.version:
             raise TrustError(f"policy {policy.version} is to be signed as version {draft.signed.version}")
-        check_succession(policy, before)
+        breakglass.check_reviewed(draft.signed, before.ground)
+        check_succession(policy, before.policy)
     except (TrustError, PolicyError) as error:
         raise AnswerIsNoError(f"change {change.id}: {error}; do not approve it, ask its author") from None
     return draft, policy, before

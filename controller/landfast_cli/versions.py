@@ -5,13 +5,16 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import grpc
+from securesystemslib.signer import Signer
 
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Draft, Policy
 from landfast.policy.succession import succeed
 from landfast.policy.widening import Widening
-from landfast.trust import metadata
+from landfast.trust import breakglass, metadata
+from landfast.trust.breakglass import Ground
+from landfast.trust.errors import TrustError
 from landfast.v1.policy_pb2 import (
     ApproveChangeResponse,
     GetPolicyRequest,
@@ -37,8 +40,18 @@ HEADINGS = ("VERSION", "CREATED", "AUTHOR", "REASON")
 Edit = Callable[[Policy], Draft]
 
 
+class Head(NamedTuple):
+    """The newest version, None when there is none, and what the next one is judged by.
+
+    These differ while the glass is broken.
+    """
+
+    policy: Policy | None
+    ground: Ground
+
+
 class Outcome(NamedTuple):
-    """What the controller says of a change, and how the change lets out more than what was there."""
+    """What the controller says of a change, and how the change lets out more than what was approved."""
 
     answer: ProposePolicyResponse | ApproveChangeResponse
     widened: tuple[Widening, ...]
@@ -52,12 +65,26 @@ def fetch(session: Session, number: int = 0) -> PolicyVersion:
 
 def newest(session: Session) -> Policy | None:
     """The newest policy; None while there is none."""
+    return head(session).policy
+
+
+def head(session: Session) -> Head:
+    """Where a change begins, also the first one."""
     try:
-        return decoded(fetch(session))
+        return head_of(fetch(session))
     except grpc.RpcError as failure:
         if failure.code() == grpc.StatusCode.NOT_FOUND:
-            return None
+            return Head(None, Ground())
         raise
+
+
+def head_of(version: PolicyVersion) -> Head:
+    """Raises AnswerIsNoError when the controller gives what does not belong together."""
+    policy = decoded(version)
+    try:
+        return Head(policy, breakglass.ground(policy, metadata.read_targets(version.targets).signed))
+    except TrustError as error:
+        raise AnswerIsNoError(f"policy {policy.version} of the controller: {error}") from None
 
 
 def decoded(version: PolicyVersion) -> Policy:
@@ -71,28 +98,38 @@ def decoded(version: PolicyVersion) -> Policy:
 def change(session: Session, edit: Edit, reason: str, ticket: str) -> Outcome:
     """Makes a change on top of the newest version, again when another one got in between."""
     for attempt in range(1, _ATTEMPTS + 1):
-        before = decoded(fetch(session))
+        before = head_of(fetch(session))
+        assert before.policy
         try:
-            return propose(session, edit(before), before, reason, ticket)
+            return propose(session, edit(before.policy), before, reason, ticket)
         except grpc.RpcError as failure:
             if failure.code() != grpc.StatusCode.FAILED_PRECONDITION or attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
-def propose(session: Session, draft: Draft, before: Policy | None, reason: str, ticket: str) -> Outcome:
+def propose(session: Session, draft: Draft, before: Head, reason: str, ticket: str) -> Outcome:
     """Proposes what `draft` says as the version after `before`, with an approval of one's own if one has a key."""
+    reviewed = before.ground.broken.to_fields() if before.ground.broken else {}
+    signer = signing.load(session.login.signing_key()) if session.login.key else None
+    return submit(session, draft, before, (reason, ticket), reviewed, signer)
+
+
+def submit(  # noqa: PLR0917  # what the metadata says, and who signs it
+    session: Session, draft: Draft, before: Head, why: tuple[str, str], more: dict[str, Any], signer: Signer | None
+) -> Outcome:
+    """Hands the version after `before` to the controller. `why` is reason and ticket, `more` what else is signed."""
     try:
-        policy = succeed(draft, before)
+        policy = succeed(draft, before.policy)
         content = canonical.encode(policy)
     except PolicyError as error:
         raise BadInputError(f"the policy is refused:\n{error}") from None
-    targets = metadata.draft_targets(policy.version, content, session.name, (reason, ticket), _LIFETIME)
-    if session.login.key:
-        targets.sign(signing.load(session.login.signing_key()))
-    request = ProposePolicyRequest(canonical=content, reason=reason, ticket=ticket, targets=targets.to_bytes())
+    targets = metadata.draft_targets(policy.version, content, session.name, why, _LIFETIME, more)
+    if signer:
+        targets.sign(signer)
+    request = ProposePolicyRequest(canonical=content, reason=why[0], ticket=why[1], targets=targets.to_bytes())
     answer = session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S)
-    return Outcome(answer, differences.widened(before, draft))
+    return Outcome(answer, differences.widened(before.ground.policy, draft))
 
 
 def history(session: Session, limit: int) -> Iterator[PolicyVersion]:

@@ -111,7 +111,6 @@ def check_open(row: Row[tuple[object, ...]], now_ns: int) -> None:
 def message(row: Row[tuple[object, ...]], trust: Trust, now_ns: int, *, whole: bool) -> Change:
     """The wire form of a row, with its bytes when it is to be `whole`."""
     signed = metadata.read_targets(row.targets)
-    who, proposer = metadata.approvers(trust.root, signed), metadata.proposer_of(signed.signed)
     change = Change(
         id=row.id,
         state=state_of(row, now_ns),
@@ -120,8 +119,8 @@ def message(row: Row[tuple[object, ...]], trust: Trust, now_ns: int, *, whole: b
         ticket=row.ticket,
         version=row.version,
         digest=row.digest,
-        approvers=sorted(who),
-        missing=trust.approvals.unmet(who, proposer, widens=row.widenings > 0),
+        approvers=sorted(metadata.approvers(trust.root, signed)),
+        missing=trust.missing(signed, widens=row.widenings > 0),
         widens=row.widens.splitlines(),
         widenings=row.widenings,
         closed_by=row.closed_by,

@@ -37,7 +37,7 @@ async def read(connection: AsyncConnection, version: int) -> PolicyVersion | Non
     query = select(_table).order_by(_table.c.version.desc()).limit(1)
     version = min(version, LARGEST_INTEGER)
     row = (await connection.execute(query.where(_table.c.version == version) if version else query)).one_or_none()
-    return message(row, row.canonical) if row else None
+    return message(row, row.canonical, row.targets) if row else None
 
 
 async def proof(connection: AsyncConnection, version: int) -> tuple[bytes, bytes]:
@@ -47,16 +47,22 @@ async def proof(connection: AsyncConnection, version: int) -> tuple[bytes, bytes
     return row.targets, row.canonical
 
 
+async def breaks_glass(connection: AsyncConnection, version: int) -> bool:
+    """Whether nobody has approved a version; False also when it does not exist."""
+    query = select(_table.c.version).where(_table.c.version == version, _table.c.approvers == "")
+    return (await connection.execute(query)).one_or_none() is not None
+
+
 async def history(connection: AsyncConnection, before: int, limit: int) -> list[PolicyVersion]:
-    """Versions below `before` (0: all), newest first, without their canonical bytes."""
+    """Versions below `before` (0: all), newest first, without their bytes."""
     columns = [column for column in _table.c if column.name not in ("canonical", "targets")]
     query = select(*columns).order_by(_table.c.version.desc()).limit(limit)
     before = min(before, LARGEST_INTEGER)
     rows = await connection.execute(query.where(_table.c.version < before) if before else query)
-    return [message(row, b"") for row in rows]
+    return [message(row) for row in rows]
 
 
-def message(row: Row[tuple[object, ...]], canonical: bytes) -> PolicyVersion:
+def message(row: Row[tuple[object, ...]], canonical: bytes = b"", targets: bytes = b"") -> PolicyVersion:
     """The wire form of a row."""
     version = PolicyVersion(
         policy=Policy(version=row.version, canonical=canonical, digest=row.digest),
@@ -64,7 +70,8 @@ def message(row: Row[tuple[object, ...]], canonical: bytes) -> PolicyVersion:
         reason=row.reason,
         ticket=row.ticket,
         map_digest=row.map_digest,
-        approvers=row.approvers.split(","),
+        approvers=filter(None, row.approvers.split(",")),
+        targets=targets,
     )
     version.created.FromNanoseconds(row.created_ns)
     return version

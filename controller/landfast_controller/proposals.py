@@ -8,7 +8,7 @@ import structlog
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signature
 from sqlalchemy import Row, insert
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Metadata, Root, Targets
 
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
@@ -17,9 +17,10 @@ from landfast.policy.model import Policy
 from landfast.policy.succession import check_succession
 from landfast.policy.tables import compile_policy
 from landfast.policy.widening import widenings
-from landfast.trust import metadata
+from landfast.trust import breakglass, metadata
+from landfast.trust.breakglass import Ground, Incident
 from landfast.trust.errors import TrustError
-from landfast.trust.keys import holder
+from landfast.trust.keys import breaker, holder
 from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.policy_pb2 import Change, PolicyVersion
 from landfast.v1.policy_pb2 import Policy as PolicyMessage
@@ -34,7 +35,7 @@ from landfast_controller.trust import Trust
 
 _LONGEST_TEXT = 1000
 _SHOWN = 100  # ways in which a change widens, that are kept for people
-_FIRST = "it is the first policy"
+_FIRST = ("it is the first policy",)
 
 _log = structlog.get_logger()
 
@@ -51,12 +52,12 @@ class Proposals:
     async def propose(self, caller: Caller, content: bytes, targets: bytes, why: tuple[str, str]) -> Settled:
         """Takes `content` (canonical form) as the next version, once enough people have approved `targets`.
 
-        `why` is reason and ticket. Raises InvalidError or ConflictError.
+        At once when these break the glass. `why` is reason and ticket. Raises InvalidError or ConflictError.
         """
         _check_texts(*why)
         async with self._turn:
-            draft = self._draft(caller, targets)
-            new = await asyncio.to_thread(_checked, content, self._newest.version, draft, (str(caller.id), *why))
+            draft, root, newest = self._draft(caller, targets), self._trust.root, self._newest.version
+            new = await asyncio.to_thread(_checked, content, newest, draft, root, (str(caller.id), *why))
             return await self._settle(lambda transaction: self._add(transaction, new))
 
     async def approve(self, caller: Caller, number: int, key_id: str, signature: str) -> Settled:
@@ -145,13 +146,11 @@ class Proposals:
             raise InvalidError(f"targets: they name another proposer than {caller.name}; propose under your own name")
         if draft.signed.is_expired():
             raise InvalidError("targets: they have expired already; look at the clock of the machine that made them")
+        root = self._trust.root
+        good = metadata.approvers(root, draft) | metadata.breakers(root, draft)
         for key_id in list(draft.signatures):
-            key = self._trust.root.keys.get(key_id)
-            if (
-                key is None
-                or holder(key) != caller.name
-                or caller.name not in metadata.approvers(self._trust.root, draft)
-            ):
+            key = root.keys.get(key_id)
+            if key is None or caller.name not in good or caller.name not in (holder(key), breaker(key)):
                 del draft.signatures[key_id]
         return draft
 
@@ -165,9 +164,10 @@ def _check_texts(reason: str, ticket: str) -> None:
 
 
 def _checked(
-    content: bytes, newest: PolicyVersion | None, draft: Metadata[Targets], said: tuple[str, str, str]
+    content: bytes, newest: PolicyVersion | None, draft: Metadata[Targets], root: Root, said: tuple[str, str, str]
 ) -> NewChange:
     """The version that `content` would be, with the digest that hosts will have to prove. Takes seconds if large."""
+    author, reason, ticket = said
     digest = canonical.digest(content)
     try:
         previous = canonical.decode(newest.policy.canonical) if newest else None
@@ -176,12 +176,13 @@ def _checked(
         check_succession(policy, previous)
         refuse_expired(policy, previous, time.time())
         map_digest = compile_policy(policy, digest).digest
-        wider = tuple(map(str, widenings(previous, policy))) if previous else (_FIRST,)
         if (draft.signed.version, metadata.digest_of(draft.signed)) != (policy.version, digest):
             raise InvalidError("targets: they are not about the policy that came with them; propose it again")
+        before = _ground(newest, previous)
+        wider = tuple(map(str, widenings(before.policy, policy))) if before.policy else _FIRST
+        _check_glass(root, draft, policy, before, (reason, ticket))
     except (PolicyError, TrustError) as error:
         raise InvalidError(str(error)) from None
-    author, reason, ticket = said
     return NewChange(
         version=policy.version,
         author=author,
@@ -193,6 +194,25 @@ def _checked(
         targets=draft.to_bytes(),
         canonical=content,
     )
+
+
+def _ground(newest: PolicyVersion | None, previous: Policy | None) -> Ground:
+    """What a change is judged by."""
+    if newest is None or previous is None:
+        return Ground()
+    return breakglass.ground(previous, metadata.read_targets(newest.targets).signed)
+
+
+def _check_glass(root: Root, draft: Metadata[Targets], policy: Policy, before: Ground, why: tuple[str, str]) -> None:
+    """Raises TrustError for what breaks the glass and may not, and for the one after it, unless it is its review."""
+    if Incident.of(draft.signed) is None:
+        breakglass.check_reviewed(draft.signed, before)
+        return
+    if metadata.why_of(draft.signed) != why:
+        raise TrustError("targets: they give another reason or ticket; break the glass again")
+    if before.broken:
+        raise ConflictError(breakglass.again(before.broken))
+    breakglass.check(root, draft, policy, before, time.time())
 
 
 def _check_version(policy: Policy, previous: Policy | None) -> None:
@@ -213,6 +233,7 @@ async def _accept(transaction: Transaction, row: Row[tuple[object, ...]], change
         ticket=row.ticket,
         map_digest=row.map_digest,
         approvers=change.approvers,
+        targets=row.targets,
     )
     values = {
         "version": row.version,
@@ -233,4 +254,7 @@ async def _accept(transaction: Transaction, row: Row[tuple[object, ...]], change
     words = f"policy {row.version}: {row.reason}"
     kind, subject = ControlAction.KIND_POLICY_VERSION, str(row.version)
     await transaction.record(action(kind, row.author, subject, words, **texts))
+    if told := breakglass.told(metadata.read_targets(row.targets).signed):
+        words, texts = told
+        await transaction.record(action(ControlAction.KIND_BREAK_GLASS, row.author, subject, words, **texts))
     return version

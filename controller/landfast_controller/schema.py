@@ -66,7 +66,7 @@ policies = Table(
     Column("reason", String, nullable=False),
     Column("ticket", String, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
-    Column("approvers", String, nullable=False),  # names, separated by commas
+    Column("approvers", String, nullable=False),  # names, separated by commas; none: break-glass
     Column("targets", LargeBinary, nullable=False),  # TUF metadata, with the approvals
     Column("canonical", LargeBinary, nullable=False),
 )

@@ -11,13 +11,15 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tuf.api.metadata import Root
+from tuf.api.metadata import Metadata, Root, Targets
 
 from landfast.trust import keys, metadata
 from landfast.trust.approvals import Approvals
+from landfast.trust.breakglass import Incident
 from landfast.trust.errors import TrustError
+from landfast.trust.metadata import digest_of, read_targets
 from landfast.trust.succession import check_root
-from landfast.trust.verifier import policy_file
+from landfast.trust.verifier import missing_approvals, policy_file, stands_alone
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import policies, schema
 from landfast_controller.actions import action
@@ -61,9 +63,9 @@ class Trust:
     def root(self) -> Root:
         return metadata.read_root(self.roots[-1]).signed
 
-    @property
-    def approvals(self) -> Approvals:
-        return Approvals.from_root(self.root.unrecognized_fields)
+    def missing(self, targets: Metadata[Targets], *, widens: bool) -> dict[str, int]:
+        """How many approvals a version lacks, by group; none when it breaks the glass, which was judged by itself."""
+        return {} if Incident.of(targets.signed) else missing_approvals(self.root, targets, widens=widens)
 
     async def publish(self, store: Store, actor: object, content: bytes) -> int:
         """Makes `content` the newest root, or raises InvalidError or ConflictError. Returns its version."""
@@ -89,14 +91,19 @@ class Trust:
         return roots | self._newest(version) | self._steps[version, held]
 
     async def _approved(self, connection: AsyncConnection, version: int, held: int) -> dict[str, bytes]:
-        """The approvals of a version, and of those before it that it rests on, with what these say."""
+        """The approvals of a version, and of those before it that it rests on, with what these say.
+
+        For a host that holds one that breaks the glass also the one after it, its review.
+        """
         targets, _ = await policies.proof(connection, version)
         files = {f"{version}.targets.json": targets}
         size, oldest = 0, max(held, version - _STEPS)
-        while not self._is_approved_by_itself(targets) and version - 1 > oldest and size < _STEP_BYTES:
+        if held + 1 < version and await policies.breaks_glass(connection, held):
+            files |= _files(held + 1, *await policies.proof(connection, held + 1))
+        while version - 1 > oldest and size < _STEP_BYTES and not stands_alone(self.root, read_targets(targets)):
             version -= 1
             targets, canonical = await policies.proof(connection, version)
-            files |= {f"{version}.targets.json": targets, _policy_file(targets): canonical}
+            files |= _files(version, targets, canonical)
             size += len(canonical)
         return files
 
@@ -112,12 +119,6 @@ class Trust:
             self._announced = version, time.monotonic(), files
         return files
 
-    def _is_approved_by_itself(self, targets: bytes) -> bool:
-        """Whether its approvals are enough whatever it is held against."""
-        found = metadata.read_targets(targets)
-        who = metadata.approvers(self.root, found)
-        return not self.approvals.unmet(who, metadata.proposer_of(found.signed), widens=True)
-
 
 async def add_root(transaction: Transaction, content: bytes, version: int, actor: object) -> None:
     await transaction.connection.execute(insert(schema.roots), {"version": version, "content": content})
@@ -126,8 +127,8 @@ async def add_root(transaction: Transaction, content: bytes, version: int, actor
     await transaction.record(action(ControlAction.KIND_ROOT_PUBLISHED, actor, str(version), words))
 
 
-def _policy_file(targets: bytes) -> str:
-    return policy_file(metadata.digest_of(metadata.read_targets(targets).signed))
+def _files(version: int, targets: bytes, canonical: bytes) -> dict[str, bytes]:
+    return {f"{version}.targets.json": targets, policy_file(digest_of(read_targets(targets).signed)): canonical}
 
 
 def _check_next(root: Root, newest: Root) -> None:

@@ -12,6 +12,7 @@ from landfast_cli.commands.options import wait as wait_option
 
 if TYPE_CHECKING:
     from landfast.policy.model import Policy
+    from landfast_cli.versions import Head
 
 _SHOWN = 40  # lines of what changes
 
@@ -85,16 +86,18 @@ def show(number: int, with_impact: bool, since: str, as_json: bool) -> None:
                 impact.show(*impact.replayed(current, policy.draft(), since))
 
 
-def _print_differences(before: "Policy | None", policy: "Policy") -> None:
+def _print_differences(before: "Head", policy: "Policy") -> None:
     """Computed from the bytes that a signature would approve: the controller is not asked."""
     from landfast_cli import differences
 
-    for line in (found := list(map(str, differences.between(before, policy.draft()))))[:_SHOWN]:
+    if before.ground.broken:
+        click.echo(f"  it reviews version {policy.version - 1}, in which {before.ground.broken.by} broke the glass")
+    for line in (found := list(map(str, differences.between(before.policy, policy.draft()))))[:_SHOWN]:
         click.echo(f"  {line}")
     if len(found) > _SHOWN:
         click.echo(f"  and {len(found) - _SHOWN} more")
-    told = differences.told(differences.widened(before, policy.draft()))
-    click.echo("it is the first policy" if before is None else f"it {told}")
+    told = differences.told(differences.widened(before.ground.policy, policy.draft()))
+    click.echo("it is the first policy" if before.policy is None else f"it {told}")
 
 
 @change.command(
@@ -124,7 +127,7 @@ def approve(number: int, key: Path | None, wait: bool, timeout: float, as_json: 
         signature = draft.sign(signing.load(key or current.login.signing_key()))
         request = ApproveChangeRequest(id=number, key_id=signature.keyid, signature=signature.signature)
         answer = current.policies.ApproveChange(request, timeout=PROPOSAL_TIMEOUT_S)
-        outcome = Outcome(answer, differences.widened(before, policy.draft()))
+        outcome = Outcome(answer, differences.widened(before.ground.policy, policy.draft()))
         changes.conclude(current, outcome, (wait, timeout), as_json)
 
 

@@ -99,9 +99,10 @@ def diff(file: Path, as_json: bool) -> None:
 
     source = files.read(file)
     with session() as current:
-        before = versions.newest(current)
-    found, widened = differences.between(before, source.draft), differences.widened(before, source.draft)
-    remarked = remarks.of(source, before)
+        before = versions.head(current)
+    found = differences.between(before.policy, source.draft)
+    widened = differences.widened(before.ground.policy, source.draft)
+    remarked = remarks.of(source, before.policy)
     if as_json:
         warnings = remarks.documents(source, remarked)
         output.document(msgspec.to_builtins({"changes": found, "widens": widened, "warnings": warnings}))
@@ -132,9 +133,9 @@ def apply(*, file: Path, reason: str, ticket: str, wait: bool, timeout: float, a
     source = files.read(file)
     remarks.warn(source, [])
     with session() as current:
-        before = versions.newest(current)
-        if before and not differences.between(before, source.draft):
-            changes.nothing_to_do(before, as_json)
+        before = versions.head(current)
+        if before.policy and not differences.between(before.policy, source.draft):
+            changes.nothing_to_do(before.policy, as_json)
             return
         accepted = versions.propose(current, source.draft, before, reason, ticket)
         changes.conclude(current, accepted, (wait, timeout), as_json)

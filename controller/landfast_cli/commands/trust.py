@@ -54,12 +54,17 @@ Examples:
   landfast trust draft --group sre=alice,bob --group privacy=carol --widening sre=1,privacy=1 \\
       --narrowing sre=1 --out 3.root.json
   landfast trust draft --remove-approver bob --out 4.root.json
+  landfast trust draft --break-glass olga=88b2... --out 5.root.json
 """
 )
 @click.option(
     "--approver", "approvers", multiple=True, metavar="NAME=KEY", help="A public key, as `landfast key` prints it."
 )
 @click.option("--remove-approver", "removed", multiple=True, metavar="NAME", help="Takes all keys of somebody away.")
+@click.option(
+    "--break-glass", "breakers", multiple=True, metavar="NAME=KEY", help="A public key to break the glass with."
+)
+@click.option("--remove-break-glass", "removed_breakers", multiple=True, metavar="NAME", help="Takes these keys away.")
 @click.option("--group", "groups", multiple=True, metavar="GROUP=NAME,...", help="Its members; none removes the group.")
 @click.option("--widening", metavar="GROUP=N,...", help="How many of each group approve what widens.")
 @click.option("--narrowing", metavar="GROUP=N,...", help="How many of each group approve what only narrows.")
@@ -71,6 +76,8 @@ def draft(
     *,
     approvers: tuple[str, ...],
     removed: tuple[str, ...],
+    breakers: tuple[str, ...],
+    removed_breakers: tuple[str, ...],
     groups: tuple[str, ...],
     widening: str | None,
     narrowing: str | None,
@@ -81,7 +88,7 @@ def draft(
     from landfast_cli import ceremony, roots
     from landfast_cli.session import session
 
-    wanted = ceremony.Wanted(approvers, removed, groups, widening, narrowing, replaced)
+    wanted = ceremony.Wanted(approvers, removed, breakers, removed_breakers, groups, widening, narrowing, replaced)
     with session() as current:
         made = ceremony.following(roots.parsed(roots.newest(current, _config())), wanted)
     ceremony.write_new(out, made)

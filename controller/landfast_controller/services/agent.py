@@ -92,7 +92,7 @@ class AgentService(AgentServiceServicer):
                     beside(self._distribute(send, hello.loaded)),
                     beside(self._shadow(send, caller.name, hello.shadow)),
                 ):
-                    await self._listen(request_iterator, caller, seat)
+                    await self._listen(request_iterator, caller, seat, hello.loaded)
             finally:
                 _log.info("host disconnected", host=caller.name)
                 await self.deployment.store.write(lambda tx: hosts.seen(tx, caller.name))
@@ -157,11 +157,16 @@ class AgentService(AgentServiceServicer):
         content = version.policy.canonical if whole else b""
         return Policy(version=number, canonical=content, digest=version.policy.digest, proof=proof)
 
-    async def _listen(self, requests: AsyncIterator[SyncRequest], caller: Caller, seat: Seat) -> None:
+    async def _listen(
+        self, requests: AsyncIterator[SyncRequest], caller: Caller, seat: Seat, loaded: PolicyState
+    ) -> None:
+        """Takes in what the host says; `loaded` becomes what it has applied."""
         async for request in requests:
             seat.seen()
             match request.WhichOneof("message"):
                 case "policy_state":
+                    if request.policy_state.state == PolicyState.STATE_APPLIED:
+                        loaded.CopyFrom(request.policy_state)
                     await self._report(caller, request.policy_state)
                 case "health":
                     seat.health = request.health

@@ -57,11 +57,14 @@ class Approvals(Struct, frozen=True, forbid_unknown_fields=True):
         """How many signatures any change takes: TUF's threshold of the targets role."""
         return min(sum(self.widening.values()), sum(self.narrowing.values())) or 1
 
-    def unmet(self, approvers: Collection[str], proposer: str, *, widens: bool) -> dict[str, int]:
-        """How many approvals are still missing, by group; empty when the change is approved."""
+    def unmet(self, approvers: Collection[str], proposer: str, *, widens: bool, breaker: str = "") -> dict[str, int]:
+        """How many approvals are still missing, by group; empty when the change is approved.
+
+        `breaker` has broken the glass in the version before: it is for others to look at that.
+        """
         if not self.groups:
             return {} if approvers else {"any approver": 1}
-        return self._unmet(self.widening if widens else self.narrowing, set(approvers) - {proposer})
+        return self._unmet(self.widening if widens else self.narrowing, {*approvers} - {proposer, breaker})
 
     def _unmet(self, required: Mapping[str, int], approvers: Collection[str]) -> dict[str, int]:
         """Gives each approver one of the places that their groups have, as many as fit (a maximum matching)."""

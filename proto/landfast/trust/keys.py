@@ -1,6 +1,7 @@
 """Signing keys: Ed25519, in PKCS#8 PEM files. People's are encrypted with a passphrase.
 
-A key in the root metadata carries its holder's name; somebody may have several keys.
+A key in the root metadata carries its holder's name; somebody may have several keys. One that breaks the glass carries
+the name in a field of its own, so that it is nobody's to approve with.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 from landfast.identity import write_private
 from landfast.trust.errors import TrustError
 
-_HOLDER = "x-landfast-holder"
+_HOLDER, _BREAKER = "x-landfast-holder", "x-landfast-break-glass"
 
 
 def create(path: Path, passphrase: str) -> Signer:
@@ -41,10 +42,23 @@ def load(path: Path, passphrase: str) -> Signer:
 
 def held_by(name: str, key: Key) -> Key:
     """The public key with its holder's name, as the root metadata lists it."""
-    fields = key.to_dict() | {_HOLDER: name}
-    return SSlibKey.from_dict(key.keyid, fields)
+    return _with(key, _HOLDER, name)
+
+
+def breaking_glass(name: str, key: Key) -> Key:
+    """The public key as the root metadata lists it when its holder may break the glass with it, and only that."""
+    return _with(key, _BREAKER, name)
+
+
+def _with(key: Key, field: str, name: str) -> Key:
+    return SSlibKey.from_dict(key.keyid, key.to_dict() | {field: name})
 
 
 def holder(key: Key) -> str:
-    """Whose key it is; empty for the controller's and for root keys, which stand for nobody."""
-    return str(key.unrecognized_fields.get(_HOLDER, ""))
+    """Who approves with it; empty for the controller's, for root keys, and for those that break the glass."""
+    return "" if breaker(key) else str(key.unrecognized_fields.get(_HOLDER, ""))
+
+
+def breaker(key: Key) -> str:
+    """Who may break the glass with it; empty for all other keys."""
+    return str(key.unrecognized_fields.get(_BREAKER, ""))

@@ -4,7 +4,7 @@ A policy version is the target `policy.json`, its canonical form; the version of
 An approval is a signature on that metadata, so that any other policy, version, base or proposer is another approval.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from tuf.api.serialization import DeserializationError
 
 from landfast.trust.approvals import Approvals
 from landfast.trust.errors import TrustError
-from landfast.trust.keys import holder
+from landfast.trust.keys import breaker, holder
 
 T = TypeVar("T", Root, Targets)
 
@@ -53,18 +53,22 @@ def _read(data: bytes, kind: type[T]) -> Metadata[T]:
 def draft_root(  # noqa: PLR0917
     root_keys: Sequence[Key],
     threshold: int,
-    approvers: Sequence[Key],
+    signers: Sequence[Key],
     online: Key,
     approvals: Approvals,
     lifetime: timedelta,
     before: Root | None = None,
 ) -> Metadata[Root]:
-    """The root that follows `before`, unsigned. Raises TrustError when the approvals do not fit the approvers."""
-    _check_names(approvals, approvers)
-    keys = {key.keyid: key for key in (*root_keys, *approvers, online)}
+    """The root that follows `before`, unsigned. Raises TrustError when the approvals do not fit the approvers.
+
+    `signers` are keys of approvers and keys that break the glass. Where there are any of these, one signature gets
+    through TUF's own check of targets metadata; how many approvals a version takes is checked beside that.
+    """
+    _check_names(approvals, signers)
+    keys = {key.keyid: key for key in (*root_keys, *signers, online)}
     roles = {
         "root": Role([key.keyid for key in root_keys], threshold),
-        "targets": Role([key.keyid for key in approvers], approvals.fewest),
+        "targets": Role([key.keyid for key in signers], 1 if any(map(breaker, signers)) else approvals.fewest),
         "snapshot": Role([online.keyid], 1),
         "timestamp": Role([online.keyid], 1),
     }
@@ -72,25 +76,38 @@ def draft_root(  # noqa: PLR0917
     return Metadata(Root(version, None, expires, keys, roles, True, approvals.to_root()))
 
 
-def _check_names(approvals: Approvals, approvers: Sequence[Key]) -> None:
+def _check_names(approvals: Approvals, signers: Sequence[Key]) -> None:
     approvals.check()
-    known = {holder(key) for key in approvers}
+    if len({key.keyid for key in signers}) < len(signers):
+        raise TrustError("two of the keys are the same; make one for each purpose with `landfast key create`")
+    known = {holder(key) for key in signers}
     for group, members in approvals.groups.items():
         if unknown := sorted(set(members) - known):
             raise TrustError(f"group {group}: {unknown[0]} has no key; add one, or leave them out")
 
 
-def draft_targets(
-    version: int, policy: bytes, proposer: str, why: tuple[str, str], lifetime: timedelta
+def draft_targets(  # noqa: PLR0917
+    version: int,
+    policy: bytes,
+    proposer: str,
+    why: tuple[str, str],
+    lifetime: timedelta,
+    more: Mapping[str, Any] | None = None,
 ) -> Metadata[Targets]:
-    """A policy version, unsigned. `why` is reason and ticket."""
-    said = {_PROPOSER: proposer, _REASON: why[0], _TICKET: why[1]}
+    """A policy version, unsigned. `why` is reason and ticket, `more` what else is to be signed."""
+    said = {_PROPOSER: proposer, _REASON: why[0], _TICKET: why[1], **(more or {})}
     target = TargetFile.from_data(POLICY, policy, ["sha256"])
     return Metadata(Targets(version, None, _from_now(lifetime), {POLICY: target}, None, said))
 
 
 def proposer_of(targets: Targets) -> str:
     return str(targets.unrecognized_fields.get(_PROPOSER, ""))
+
+
+def why_of(targets: Targets) -> tuple[str, str]:
+    """Reason and ticket."""
+    reason, ticket = (str(targets.unrecognized_fields.get(name, "")) for name in (_REASON, _TICKET))
+    return reason, ticket
 
 
 def digest_of(targets: Targets) -> bytes:
@@ -110,9 +127,19 @@ def newest(targets: int, version: int, online: Signer, lifetime: timedelta) -> d
 
 
 def approvers(root: Root, signed: Metadata[Any]) -> set[str]:
-    """Names of those whose signature on metadata is good."""
+    """Names of those whose approval of metadata is good."""
+    return _signers(root, signed, holder)
+
+
+def breakers(root: Root, signed: Metadata[Any]) -> set[str]:
+    """Names of those who have signed metadata with a key that breaks the glass."""
+    return _signers(root, signed, breaker)
+
+
+def _signers(root: Root, signed: Metadata[Any], name: Callable[[Key], str]) -> set[str]:
     keys = (root.keys[keyid] for keyid in root.roles["targets"].keyids if keyid in root.keys)
-    return {holder(key) for key in keys if _is_good(key, signed.signatures.get(key.keyid), signed.signed_bytes)}
+    good = (key for key in keys if _is_good(key, signed.signatures.get(key.keyid), signed.signed_bytes))
+    return {name(key) for key in good} - {""}
 
 
 def _is_good(key: Key, signature: Signature | None, payload: bytes) -> bool:

@@ -1,8 +1,8 @@
 """What an agent believes: a policy is taken only when the metadata that comes with it proves its approval.
 
 The client's workflow of the TUF specification (section 5) guards against rollback, freeze, mix-and-match and endless
-data; on top of it stand the approvals that the root metadata asks for. Whoever holds the controller and its keys can
-keep hosts on the policy that they have, and nothing else.
+data; on top of it stand the approvals that the root metadata asks for, and the narrow bounds of what breaks the glass.
+Whoever holds the controller and its keys can keep hosts on the policy that they have, and nothing else.
 
 What is trusted lies in one directory, which changes only when everything has been found good.
 """
@@ -25,8 +25,9 @@ from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.model import Policy
 from landfast.policy.widening import widenings
-from landfast.trust import metadata
+from landfast.trust import breakglass, metadata
 from landfast.trust.approvals import Approvals, words
+from landfast.trust.breakglass import Ground, Incident
 from landfast.trust.errors import TrustError
 from landfast.trust.succession import check_root
 
@@ -40,6 +41,14 @@ _CONFIG = UpdaterConfig(max_root_rotations=64, targets_max_length=1 << 20, app_u
 def policy_file(digest: bytes) -> str:
     """The name of a policy among `Files`."""
     return f"{digest.hex()}.{metadata.POLICY}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The policy in force, and the targets metadata by which it was accepted."""
+
+    policy: Policy
+    targets: bytes
 
 
 @dataclass(frozen=True)
@@ -94,27 +103,28 @@ class Verifier:
         path = self.directory / "timestamp.json"
         return Metadata.from_file(str(path)).signed.expires if path.exists() else None
 
-    def accept(self, files: Files, held: Policy | None) -> Accepted:
+    def accept(self, files: Files, held: Held | None, now: float) -> Accepted:
         """The newest policy of a bundle with its proof, or TrustError when any of it cannot be believed.
 
-        `held` is the policy in force: what narrows it may take fewer approvals. What a host has missed in between is
-        judged step by step, when the bundle holds it.
+        What narrows the policy that is `held` may take fewer approvals. What a host has missed in between is judged
+        step by step, when the bundle holds it. `now`, in seconds since 1970, bounds what breaks the glass.
         """
         with self._trial() as trial:
             root = self._walk_roots(files)
             targets = _refreshed(trial, files)
-            policy = _approved(root, metadata.read_targets(targets), files, held)
+            policy = _approved(root, metadata.read_targets(targets), files, held, now)
             self._keep(trial)
         return Accepted(policy, targets)
 
     def prove(self, policy: bytes, targets: bytes) -> None:
         """Raises TrustError unless `policy` is what `targets` name, signed as a root asks that is or was trusted here.
 
-        A root that was replaced still counts: what it has approved stays in force until there is something newer.
+        A root that was replaced still counts: what it has approved stays in force until there is something newer. By
+        how little a version breaks the glass was judged when it was accepted.
         """
         found = metadata.read_targets(targets)
         version = found.signed.version
-        if not any(_has_signed(root, found) for root in self._trusted_roots()):
+        if not any(_is_signed(root, found) for root in self._trusted_roots()):
             raise TrustError(f"stored policy {version}: nobody has approved it; the controller has the newest")
         if metadata.digest_of(found.signed) != sha256(policy).digest():
             raise TrustError(f"stored policy {version}: it is not the one that was approved")
@@ -171,50 +181,78 @@ def _root_version(path: Path) -> int:
     return int(path.name.partition(".")[0])
 
 
-def _has_signed(root: Root, targets: Metadata[Targets]) -> bool:
-    try:
-        root.verify_delegate("targets", targets.signed_bytes, targets.signatures)
-    except RepositoryError:
-        return False
-    return True
+def stands_alone(root: Root, targets: Metadata[Targets]) -> bool:
+    """Whether a version may follow on any other, or on none: it has the approvals of a widening."""
+    return Incident.of(targets.signed) is None and not missing_approvals(root, targets, widens=True)
 
 
-def _approved(root: Root, newest: Metadata[Targets], files: Files, held: Policy | None) -> bytes:
-    """The newest policy, when each step to it from `held`, or from one that anybody may begin with, is approved."""
-    data, base = b"", held
-    for step in reversed(_steps(root, newest, files, held)):
+def _is_signed(root: Root, targets: Metadata[Targets]) -> bool:
+    """Whether it may follow on some version, at least."""
+    if Incident.of(targets.signed):
+        return breakglass.is_signed(root, targets)
+    return not (missing_approvals(root, targets, widens=False) and missing_approvals(root, targets, widens=True))
+
+
+def _approved(root: Root, newest: Metadata[Targets], files: Files, held: Held | None, now: float) -> bytes:
+    """The newest policy, when each step to it from `held`, or from one that anybody may begin with, is approved.
+
+    What is held itself was judged when it came.
+    """
+    data, ground, after = b"", _ground(held), held.policy.version if held else 0
+    for step in reversed(_steps(root, newest, files, after, review=ground.broken is not None)):
         data, policy = _policy(step.signed, files)
-        _check_step(root, step, base, policy)
-        base = policy
+        if held is None or policy != held.policy:
+            ground = _step(root, step, ground, policy, now)
     return data
 
 
-def _steps(root: Root, newest: Metadata[Targets], files: Files, held: Policy | None) -> list[Metadata[Targets]]:
-    """The newest version and those before it that it may have narrowed, newest first."""
-    found, after = [newest], held.version if held else 0
-    while _missing(root, found[-1], widens=True) and found[-1].signed.version > after + 1:
-        data = files.get(f"{found[-1].signed.version - 1}.targets.json")
-        before = metadata.read_targets(data) if data else None
-        if before is None or before.signed.version != found[-1].signed.version - 1 or not _has_signed(root, before):
+def _ground(held: Held | None) -> Ground:
+    return breakglass.ground(held.policy, metadata.read_targets(held.targets).signed) if held else Ground()
+
+
+def _steps(root: Root, newest: Metadata[Targets], files: Files, after: int, *, review: bool) -> list[Metadata[Targets]]:
+    """The newest version and those before it that it may have narrowed, newest first; none up to version `after`.
+
+    With `review`, when that one breaks the glass, the one right after it as well.
+    """
+    found = [newest]
+    while not stands_alone(root, found[-1]) and found[-1].signed.version > after + 1:
+        before = _sent(root, found[-1].signed.version - 1, files)
+        if before is None:
             break
         found.append(before)
+    if review and found[-1].signed.version > after + 1:
+        found += filter(None, [_sent(root, after + 1, files)])
     return found
 
 
-def _missing(root: Root, targets: Metadata[Targets], *, widens: bool) -> dict[str, int]:
-    approvals = Approvals.from_root(root.unrecognized_fields)
-    who, proposer = metadata.approvers(root, targets), metadata.proposer_of(targets.signed)
-    return approvals.unmet(who, proposer, widens=widens)
+def _sent(root: Root, version: int, files: Files) -> Metadata[Targets] | None:
+    data = files.get(f"{version}.targets.json")
+    found = metadata.read_targets(data) if data else None
+    return found if found and found.signed.version == version and _is_signed(root, found) else None
 
 
-def _check_step(root: Root, targets: Metadata[Targets], base: Policy | None, policy: Policy) -> None:
-    """Raises TrustError unless `policy` has the approvals that it takes after `base`."""
-    missing, wider = _missing(root, targets, widens=True), ""
-    if missing and not (wider := _wider(base, policy)):
-        missing = _missing(root, targets, widens=False)
+def missing_approvals(root: Root, targets: Metadata[Targets], *, widens: bool) -> dict[str, int]:
+    """How many approvals a version lacks, by group."""
+    who, broken = metadata.approvers(root, targets), breakglass.reviewed(targets.signed)
+    return Approvals.from_root(root.unrecognized_fields).unmet(
+        who, metadata.proposer_of(targets.signed), widens=widens, breaker=broken.by if broken else ""
+    )
+
+
+def _step(root: Root, targets: Metadata[Targets], before: Ground, policy: Policy, now: float) -> Ground:
+    """What holds after `policy`. Raises TrustError unless it has the approvals that it takes after `before`."""
+    if Incident.of(targets.signed):
+        return breakglass.check(root, targets, policy, before, now)
+    if before.broken:
+        breakglass.check_reviewed(targets.signed, before)
+    missing, wider = missing_approvals(root, targets, widens=True), ""
+    if missing and not (wider := _wider(before.policy, policy)):
+        missing = missing_approvals(root, targets, widens=False)
     if missing:
         what = wider or "is not approved"
         raise TrustError(f"policy {policy.version} {what}; missing approvals: {words(missing)}")
+    return Ground(policy)
 
 
 def _refreshed(trial: Path, files: Files) -> bytes:

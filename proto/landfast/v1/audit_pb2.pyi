@@ -160,6 +160,8 @@ class ControlAction(_message.Message):
         KIND_SHADOW_STARTED: ControlAction._Kind.ValueType  # 17
         """Hosts were told to judge by a candidate too, or to end that."""
         KIND_SHADOW_STOPPED: ControlAction._Kind.ValueType  # 18
+        KIND_BREAK_GLASS: ControlAction._Kind.ValueType  # 19
+        """Somebody has made a policy version alone, in an emergency."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -187,6 +189,8 @@ class ControlAction(_message.Message):
     KIND_SHADOW_STARTED: ControlAction.Kind.ValueType  # 17
     """Hosts were told to judge by a candidate too, or to end that."""
     KIND_SHADOW_STOPPED: ControlAction.Kind.ValueType  # 18
+    KIND_BREAK_GLASS: ControlAction.Kind.ValueType  # 19
+    """Somebody has made a policy version alone, in an emergency."""
 
     @_typing.final
     class FieldsEntry(_message.Message):

@@ -60,6 +60,8 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     """Nobody has said for too long that the policy in force is the newest. Enforcement goes on."""
     NOTICE_KIND_SHADOW: _NoticeKind.ValueType  # 20
     """What a candidate policy that judges beside the one in force would have changed so far."""
+    NOTICE_KIND_BREAK_GLASS: _NoticeKind.ValueType  # 21
+    """The policy that is now in force was made by somebody alone, in an emergency."""
 
 class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper): ...
 
@@ -94,6 +96,8 @@ NOTICE_KIND_STALE_POLICY: NoticeKind.ValueType  # 19
 """Nobody has said for too long that the policy in force is the newest. Enforcement goes on."""
 NOTICE_KIND_SHADOW: NoticeKind.ValueType  # 20
 """What a candidate policy that judges beside the one in force would have changed so far."""
+NOTICE_KIND_BREAK_GLASS: NoticeKind.ValueType  # 21
+"""The policy that is now in force was made by somebody alone, in an emergency."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final

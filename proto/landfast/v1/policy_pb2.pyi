@@ -93,19 +93,22 @@ class PolicyVersion(_message.Message):
     CREATED_FIELD_NUMBER: _builtins.int
     MAP_DIGEST_FIELD_NUMBER: _builtins.int
     APPROVERS_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
     author: _builtins.str
     """SPIFFE id of the identity that proposed it."""
     reason: _builtins.str
     ticket: _builtins.str
     map_digest: _builtins.bytes
     """SHA-256 that hosts must report for their kernel maps (landfast.policy.tables) once it is loaded."""
+    targets: _builtins.bytes
+    """TUF targets metadata, which proves that. Left out of lists."""
     @_builtins.property
     def policy(self) -> Global___Policy: ...
     @_builtins.property
     def created(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def approvers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of those who approved it."""
+        """Names of those who approved it; nobody when its author has broken the glass."""
 
     def __init__(
         self,
@@ -117,10 +120,11 @@ class PolicyVersion(_message.Message):
         created: _timestamp_pb2.Timestamp | None = ...,
         map_digest: _builtins.bytes = ...,
         approvers: _abc.Iterable[_builtins.str] | None = ...,
+        targets: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvers", b"approvers", "author", b"author", "created", b"created", "map_digest", b"map_digest", "policy", b"policy", "reason", b"reason", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvers", b"approvers", "author", b"author", "created", b"created", "map_digest", b"map_digest", "policy", b"policy", "reason", b"reason", "targets", b"targets", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

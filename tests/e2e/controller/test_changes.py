@@ -1,5 +1,7 @@
 """Nobody widens an allowlist alone: proposals, approvals and root metadata, as people type them."""
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +14,14 @@ from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from tests.e2e.controller.deployment import Deployment
 from tests.e2e.controller.person import Person
 
-_CLASS = "eea-user-data"
+_CLASS, _GLASS = "eea-user-data", "glass.key"
 
 
 class Team(NamedTuple):
-    """Olga proposes. Alice and Bob are sre, Carol is privacy: a widening takes one of each, a narrowing one of sre."""
+    """Olga proposes. Alice and Bob are sre, Carol is privacy: a widening takes one of each, a narrowing one of sre.
+
+    Olga and Bob may break the glass.
+    """
 
     deployment: Deployment
     olga: Person
@@ -35,6 +40,12 @@ def _joined(first: Person, name: str, role: str) -> tuple[Person, str]:
         public = person.says("key", "create", key, "--no-passphrase").strip()
     person.login(identity)
     return person, public
+
+
+def _glass(*people: Person) -> list[str]:
+    """Options that let these people break the glass, each with a key of their own."""
+    made = ((each.home.name, each.says("key", "create", each.home / _GLASS, "--no-passphrase")) for each in people)
+    return [word for name, public in made for word in ("--break-glass", f"{name}={public.strip()}")]
 
 
 def _root(first: Person, *options: str, by: tuple[str | Path, ...], status: int) -> str:
@@ -61,7 +72,7 @@ def team(fresh: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         word for name, key in (("alice", a), ("bob", b), ("carol", c)) for word in ("--approver", f"{name}={key}")
     ]
     groups = ("--group", "sre=alice,bob", "--group", "privacy=carol", "--widening", "sre=1,privacy=1")
-    options = (*approvers, "--remove-approver", "first-approver", *groups, "--narrowing", "sre=1")
+    options = (*approvers, "--remove-approver", "first-approver", *groups, "--narrowing", "sre=1", *_glass(olga, bob))
     own = deployment.directory / "first-approver.key"
     assert "missing approvals" in _root(first, *options, by=("root-1.key", "root-2.key"), status=2)
     assert "signed by 1/2" in _root(first, *options, by=("root-1.key", own), status=2)
@@ -158,6 +169,52 @@ def test_an_operator_approves_nothing(team: Team) -> None:
     team.olga.run("change", "withdraw", str(number), "--reason", "over")
 
 
+def _broken(person: Person, prefix: str, key: Path, status: int = 0) -> str:
+    """Opens a prefix at once; what was said of that."""
+    why = ("--reason", "hall 2 is down", "--ticket", "INC-7", "--key", key)
+    done = person.run("break-glass", "open", _CLASS, prefix, "tcp/443", *why, status=status)
+    return done.stdout + done.stderr
+
+
+def test_the_glass_is_broken_once_and_reviewed_by_others(team: Team) -> None:
+    before, bobs = _version(team.olga), team.bob.home / _GLASS
+    whole = team.olga.json("break-glass", "status")
+    assert (whole["broken"], sorted(whole["keys"])) == (False, ["bob", "olga"])
+    assert f"policy {before + 1} accepted" in _broken(team.bob, "192.0.3.64/26", bobs)
+    assert team.olga.json("policy", "history")[0]["approvers"] == []
+    found = team.olga.json("break-glass", "status")
+    assert (found["by"], found["ticket"], found["over"]) == ("approver/bob", "INC-7", False)
+    assert found["rules"] == [{"class": _CLASS, "to": "192.0.3.64/26", "ports": ["tcp/443"]}]
+    logged = team.olga.says("events", "follow", "--no-follow", "--format", "json").splitlines()
+    [told] = [each for each in map(json.loads, logged) if each.get("action") == "BREAK_GLASS"]
+    assert told["text"].startswith(f"bob broke the glass: {_CLASS} to 192.0.3.64/26 tcp/443 until ")
+
+    again = "the glass is broken already, by bob: that must be reviewed first: landfast break-glass review"
+    assert again in _broken(team.olga, "192.0.3.0/26", team.olga.home / _GLASS, status=1)
+    kept = team.olga.json("break-glass", "review", "--keep", "--reason", "it stays")
+    assert len(kept["widens"]) == 1
+    shown = team.alice.says("change", "show", str(kept["id"]))
+    assert f"it reviews version {before + 1}, in which bob broke the glass" in shown
+    assert "1 of privacy and 1 of sre" in shown
+    number = team.olga.json("break-glass", "review", "--reason", "hall 2 is back")["id"]
+    assert "1 of sre" in team.bob.says("change", "approve", str(number))
+    assert "it widens nothing" in team.alice.says("change", "approve", str(number))
+    assert _version(team.olga) == before + 2
+
+    assert f"policy {before + 3} accepted" in _broken(team.olga, "192.0.3.0/26", team.olga.home / _GLASS)
+    number = team.olga.json("break-glass", "review", "--reason", "hall 2 is back again")["id"]
+    team.bob.run("change", "approve", str(number))
+    assert "nobody has broken the glass" in team.olga.complains("break-glass", "review", "--reason", "x", status=1)
+
+
+def test_what_is_no_emergency_is_refused(team: Team) -> None:
+    before, key = _version(team.olga), team.olga.home / _GLASS
+    assert "wider than /24" in _broken(team.olga, "192.0.0.0/16", key, status=2)
+    assert "no break-glass key of alice" in _broken(team.alice, "192.0.3.0/26", key, status=2)
+    assert "no break-glass key of bob" in _broken(team.bob, "192.0.3.0/26", team.bob.home / "bob.key", status=2)
+    assert _version(team.olga) == before
+
+
 async def test_what_hosts_are_sent_is_believed_by_who_trusts_the_first_root(team: Team, tmp_path: Path) -> None:
     """The controller's bundles, as an agent verifies them: also by one that has missed everything so far."""
     deployment = team.deployment
@@ -170,5 +227,5 @@ async def test_what_hosts_are_sent_is_believed_by_who_trusts_the_first_root(team
         await stream.write(SyncRequest(hello=Hello()))
         policy = (await stream.read()).policy
     files = dict(policy.proof) | {policy_file(policy.digest): policy.canonical}
-    assert verifier.accept(files, None)
+    assert verifier.accept(files, None, time.time())
     assert verifier.root.version == 2

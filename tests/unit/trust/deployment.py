@@ -1,16 +1,20 @@
 """A deployment's keys and files, as its controller would hold them, for tests to use and to misuse."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
+from msgspec.structs import replace
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Metadata, Root, Targets
 
 from landfast.policy import canonical
-from landfast.policy.model import Policy
+from landfast.policy.model import Draft, Policy, Rule
 from landfast.policy.succession import succeed
 from landfast.trust import metadata
 from landfast.trust.approvals import Approvals
-from landfast.trust.keys import held_by
+from landfast.trust.breakglass import Incident, ground
+from landfast.trust.keys import breaking_glass, held_by
 from landfast.trust.verifier import policy_file
 from tests.unit.policy.examples import draft_of
 
@@ -24,9 +28,10 @@ FOUR_EYES = Approvals(
 class Deployment:
     """`files` is what a host would be sent."""
 
-    def __init__(self, approvals: Approvals = FOUR_EYES) -> None:
+    def __init__(self, approvals: Approvals = FOUR_EYES, breakers: tuple[str, ...] = ()) -> None:
         self.root_keys: list[Signer] = [CryptoSigner.generate_ed25519() for _ in range(3)]
         self.people: dict[str, Signer] = {name: CryptoSigner.generate_ed25519() for name in PEOPLE}
+        self.breakers: dict[str, Signer] = {name: CryptoSigner.generate_ed25519() for name in breakers}
         self.online: Signer = CryptoSigner.generate_ed25519()
         self.files: dict[str, bytes] = {}
         self.policies: list[Policy] = []
@@ -41,10 +46,12 @@ class Deployment:
         before: Root | None = None,
     ) -> bytes:
         """The next root, signed by root keys by number and by approvers by name; among `files` unless the first."""
+        signers = [held_by(name, key.public_key) for name, key in self.people.items()]
+        signers += [breaking_glass(name, key.public_key) for name, key in self.breakers.items()]
         made = metadata.draft_root(
             [key.public_key for key in self.root_keys],
             2,
-            [held_by(name, key.public_key) for name, key in self.people.items()],
+            signers,
             self.online.public_key,
             approvals,
             YEAR,
@@ -65,14 +72,46 @@ class Deployment:
         draft = draft_of(f"version: 1\ndata_classes:\n  eu:\n    allow:\n{rules}")
         return succeed(draft, self.policies[-1] if self.policies else None)
 
+    def with_rules(self, *rules: Rule) -> Policy:
+        """The next version: the newest one, and these."""
+        newest = self.policies[-1]
+        [only] = newest.draft().classes
+        return succeed(Draft((replace(only, allow=(*only.allow, *rules)),), newest.groups), newest)
+
+    def break_glass(
+        self, policy: Policy, incident: Incident, by: str = "olga", why: tuple[str, str] = ("down", "INC-7")
+    ) -> dict[str, bytes]:
+        """Puts out what somebody does alone. What hosts are sent then."""
+        return self.put_out(policy, [self.breakers[by]], by, why, more=incident.to_fields())
+
     def release(
         self, policy: Policy, *by: str, proposer: str = "dave", version: int = 0, lifetime: timedelta = YEAR
     ) -> dict[str, bytes]:
         """Puts a policy out, approved by these people, and says that it is the newest. What hosts are sent then."""
+        signers, more = [self.people[name] for name in by], self._review(policy)
+        return self.put_out(policy, signers, proposer, ("test", ""), version=version, lifetime=lifetime, more=more)
+
+    def _review(self, policy: Policy) -> dict[str, Any]:
+        """What a version says that comes right after a broken glass."""
+        before = self.files.get(f"{policy.version - 1}.targets.json")
+        broken = ground(self.policies[-1], metadata.read_targets(before).signed).broken if before else None
+        return broken.to_fields() if broken else {}
+
+    def put_out(
+        self,
+        policy: Policy,
+        signers: Sequence[Signer],
+        proposer: str,
+        why: tuple[str, str],
+        *,
+        version: int = 0,
+        lifetime: timedelta = YEAR,
+        more: Mapping[str, Any] | None = None,
+    ) -> dict[str, bytes]:
         data = canonical.encode(policy)
-        made = metadata.draft_targets(version or policy.version, data, proposer, ("test", ""), lifetime)
-        for name in by:
-            made.sign(self.people[name], append=True)
+        made = metadata.draft_targets(version or policy.version, data, proposer, why, lifetime, more)
+        for signer in signers:
+            made.sign(signer, append=True)
         self.policies.append(policy)
         self.files[f"{made.signed.version}.targets.json"] = made.to_bytes()
         self.files[policy_file(canonical.digest(data))] = data

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -11,36 +12,17 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from landfast.policy import canonical
-from landfast.policy.model import Policy
 from landfast.trust.approvals import Approvals
 from landfast.trust.errors import TrustError
 from landfast.trust.verifier import Verifier, policy_file
 from tests.unit.trust.deployment import FOUR_EYES, YEAR, Deployment, resigned
+from tests.unit.trust.host import Host
 
 
-class Host:
-    """An agent's trust, and the policy that it enforces."""
-
-    def __init__(self, directory: Path, deployment: Deployment) -> None:
-        self.verifier = Verifier.establish(directory, deployment.root)
-        self.policy: Policy | None = None
-
-    def take(self, files: dict[str, bytes]) -> int:
-        """The version that is in force then."""
-        self.policy = canonical.decode(self.verifier.accept(files, self.policy).policy)
-        return self.policy.version
-
-    def refuses(self, files: dict[str, bytes], words: str) -> None:
-        """That nothing changes, also not what later bundles are judged by."""
-        before = self.policy
-        with pytest.raises(TrustError, match=words):
-            self.take(files)
-        assert self.policy is before
-
-
-@pytest.fixture
-def deployment() -> Deployment:
-    return Deployment()
+@pytest.fixture(params=[(), ("olga",)], ids=["", "break-glass"])
+def deployment(request: pytest.FixtureRequest) -> Deployment:
+    """Also one where somebody may break the glass: for everything else that changes nothing."""
+    return Deployment(breakers=request.param)
 
 
 @pytest.fixture
@@ -228,7 +210,7 @@ def test_no_alteration_of_a_bundle_does_more_than_have_it_refused(
     for _ in range(20):
         name = chance.choice([each for each in files if not each.endswith("policy.json")])
         with suppress(TrustError):
-            assert settled.verifier.accept(files | {name: _altered(files[name], chance)}, settled.policy)
+            assert settled.verifier.accept(files | {name: _altered(files[name], chance)}, settled.held, time.time())
 
 
 def _altered(data: bytes, chance: random.Random) -> bytes:
