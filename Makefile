@@ -9,7 +9,7 @@ SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-unit test-bpf test-netns test-e2e test-long test-fault test-load conformance demo demo-down
-.PHONY: lint format proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench
+.PHONY: lint format proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench bench-fleet
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -32,7 +32,8 @@ test-netns: setup ## tests in network namespaces
 test-e2e: setup ## tests of agent, controller and CLI together
 	$(PYTEST) tests/e2e $(ARGS)
 
-test-long: setup ## what waits for things to expire, and a controller in an attacker's hands; not part of `make test`
+test-long: ## what waits for things to expire, and a controller in an attacker's hands; not part of `make test`
+	@scripts/setup libfaketime
 	$(PYTEST) -m long $(ARGS)
 
 test-fault: setup ## kills and upgrades at random moments, for an hour; not part of `make test`
@@ -55,6 +56,9 @@ demo-down: setup ## remove what `make demo KEEP=1` left running
 bench: ## what it costs, beside nftables and ipset, as ratios; ARGS="--quick" is rough, ARGS="--write" documents it
 	@scripts/setup nftables iptables ipset gcc libc6-dev
 	@$(VENV)/bin/python -m bench $(ARGS)
+
+bench-fleet: setup ## how soon 1,000 simulated hosts prove a policy, beside a bare broadcast of the same bytes
+	@$(VENV)/bin/python -m bench.fleet $(ARGS)
 
 lint: ## formatting, lint, types, import rules, wire contract, generated code, shell scripts
 	@scripts/setup shellcheck

@@ -9,5 +9,6 @@ replacement     100,000 prefixes replaced under continuous traffic
 statistics      p10, ratios and their confidence
 targets         what is promised, and whether it is kept
 conditions      where and when it was measured, and what may have disturbed it
-report          the result as a table, JSON or Markdown
+report, tables  the result as a table, JSON or Markdown
+fleet           `make bench-fleet`: a thousand hosts, a new policy, and a bare broadcast of the same bytes
 """

@@ -4,23 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
+from bench import tables
 from bench.conditions import Conditions
 from bench.measure import NONE, Plan, Results
 from bench.replacement import Replacement
 from bench.statistics import distribution, estimate
+from bench.tables import Section
 from bench.targets import Target
-
-Rows = list[tuple[str, ...]]
 
 _SPEED = "Operations per second, as a part of those with nothing, ± 95 % confidence"
 _COST = "Nanoseconds per operation: p10 of slices of a millisecond"
 _TARGETS = "Targets"
 _REPLACING = "100,000 prefixes replaced under continuous traffic"
-_WIDTH = 140  # columns of the widest table
 
 
 @dataclass(frozen=True)
@@ -34,8 +29,7 @@ class Report:
     targets: Sequence[Target]
     disturbances: Sequence[str]
 
-    def tables(self) -> list[tuple[str, tuple[str, ...], Rows]]:
-        """Title, header and rows of each table."""
+    def sections(self) -> list[Section]:
         workloads = tuple(self.results.workloads)
         return [
             (_COST, ("", *workloads), [*self._costs()]),
@@ -72,23 +66,7 @@ class Report:
 
 
 def show(report: Report) -> None:
-    """Prints it, however narrow the terminal is: a torn table cannot be read."""
-    console = Console(highlight=False, width=max(Console().width, _WIDTH))
-    for name, value in report.facts().items():
-        console.print(f"[dim]{name}: {value}[/]", soft_wrap=True)
-    for title, header, rows in report.tables():
-        console.print(_table(title, header, rows))
-    for each in report.disturbances:
-        console.print(f"[red]rejected[/]: {each}", soft_wrap=True)
-
-
-def _table(title: str, header: Sequence[str], rows: Rows) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE)
-    for column in header:
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
+    tables.show(report.facts(), report.sections(), report.disturbances)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -115,17 +93,8 @@ _PAGE = """# What enforcement costs
 
 Written by `make bench ARGS=--write`; [bench/README.md](../bench/README.md) says how it is measured. Trust the ratios:
 the nanoseconds are those of this machine.
-
-{facts}
 """
 
 
 def as_markdown(report: Report) -> str:
-    facts = "\n".join(f"- {name}: {value}" for name, value in report.facts().items())
-    parts = [_PAGE.format(facts=facts), *(_section(*each) for each in report.tables())]
-    return "\n".join(parts)
-
-
-def _section(title: str, header: Sequence[str], rows: Rows) -> str:
-    lines = [header, ("--",) * len(header), *rows]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return tables.markdown(_PAGE, report.facts(), report.sections())

@@ -1,4 +1,4 @@
-"""p10 of slices, and how sure it is: a bootstrap over rounds.
+"""A percentile of slices, and how sure it is: a bootstrap over rounds.
 
 A *distribution* is an array: first the measured value, then the values of resampled runs, always the same ones. So
 quotients and differences of distributions are distributions again, and noise that all of them share cancels out.
@@ -39,12 +39,12 @@ def p10(values: Sequence[float]) -> float:
     return float(np.percentile(values, _PERCENTILE))
 
 
-def distribution(rounds: Sequence[Sequence[float]]) -> "Distribution":
-    """p10 over all slices, and of runs made of as many rounds drawn from these with replacement."""
+def distribution(rounds: Sequence[Sequence[float]], percentile: float = _PERCENTILE) -> "Distribution":
+    """The percentile over all slices, and of runs made of as many rounds drawn from these with replacement."""
     slices = np.asarray(rounds, np.float64)
     picks = np.random.default_rng(len(slices)).integers(len(slices), size=(_RESAMPLED, len(slices)))
-    resampled = np.percentile(slices[picks].reshape(_RESAMPLED, -1), _PERCENTILE, axis=1)
-    return np.concatenate(([np.percentile(slices, _PERCENTILE)], resampled))
+    resampled = np.percentile(slices[picks].reshape(_RESAMPLED, -1), percentile, axis=1)
+    return np.concatenate(([np.percentile(slices, percentile)], resampled))
 
 
 def estimate(values: "Distribution") -> Estimate:

@@ -31,6 +31,7 @@ from landfast_controller.policies import Newest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.renewal import Lifetimes
+from landfast_controller.reports import Reports
 from landfast_controller.roster import Roster
 from landfast_controller.services.agent import AgentService
 from landfast_controller.services.audit import AuditService
@@ -48,7 +49,7 @@ _CONTRACT = (agent_pb2, policy_pb2, fleet_pb2, shadow_pb2, audit_pb2, health_pb2
 _GRACE_S = 0.5
 
 #: Dead peers are noticed within 30 s; clients may probe us as often as `landfast.channel.OPTIONS` says.
-_OPTIONS: list[tuple[str, int]] = [
+OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
     ("grpc.keepalive_time_ms", 20_000),
@@ -88,10 +89,11 @@ async def running(config: Config) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, listen: str) -> AsyncIterator[int]:
-    server = grpc.aio.server(interceptors=[access.Gate(deployment.roster)], options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[access.Gate(deployment.roster)], options=OPTIONS)
     _add_services(server, deployment)
     port = _bind(server, listen, credentials)
-    async with beside(deployment.ingest.run()), beside(deployment.roster.watch()):
+    ingest, reports, roster = deployment.ingest, deployment.reports, deployment.roster
+    async with beside(ingest.run()), beside(reports.run()), beside(roster.watch()):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
         try:
@@ -110,8 +112,9 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         trust = await Trust.load(connection, config.directory)
         await shadows.load(connection)
     lifetimes = Lifetimes(config.agent_lifetime, config.renew_expired_within)
-    proposals, ingest = Proposals(store, newest, trust), Ingest(store)
-    return Deployment(store, authority, lifetimes, roster, trust, newest, Presence(), proposals, ingest, shadows)
+    proposals, ingest, reports = Proposals(store, newest, trust), Ingest(store), Reports(store)
+    kept = (roster, trust, newest, Presence(), proposals, ingest, reports, shadows)
+    return Deployment(store, authority, lifetimes, *kept)
 
 
 def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:
