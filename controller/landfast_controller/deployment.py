@@ -8,6 +8,7 @@ from landfast_controller.policies import Newest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.renewal import Lifetimes
+from landfast_controller.reports import Reports
 from landfast_controller.roster import Roster
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
@@ -27,4 +28,5 @@ class Deployment:
     presence: Presence
     proposals: Proposals
     ingest: Ingest
+    reports: Reports
     shadows: Shadows

@@ -1,6 +1,8 @@
 """Hosts as the database knows them: what they said when they connected, and what became of each policy there."""
 
-from sqlalchemy import Row, func, select, update
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.identity import Role
@@ -18,26 +20,47 @@ _hosts, _identities = schema.hosts, schema.identities
 
 
 async def seen(transaction: Transaction, host: str) -> None:
-    await _set(transaction, host)
+    row = update(_hosts).where(_hosts.c.name == host)
+    await transaction.connection.execute(row.values(last_seen_ns=transaction.now_ns))
 
 
 async def greeted(transaction: Transaction, caller: Caller, hello: Hello) -> None:
     """Records what a host says when it connects."""
-    await _set(transaction, caller.name, hello=hello.SerializeToString())
+    row = update(_hosts).where(_hosts.c.name == caller.name)
+    said = {"last_seen_ns": transaction.now_ns, "hello": hello.SerializeToString()}
+    await transaction.connection.execute(row.values(**said))
     if hello.HasField("loaded"):
-        await reported(transaction, caller, hello.loaded)
+        await reported(transaction, [(caller, hello.loaded)])
 
 
-async def reported(transaction: Transaction, caller: Caller, state: PolicyState) -> None:
-    """Records what became of a policy; what is news to us goes into the log."""
-    content = state.SerializeToString(deterministic=True)
-    known = select(_hosts.c.policy_state).where(_hosts.c.name == caller.name)
-    if (await transaction.connection.execute(known)).scalar_one() == content:
+async def reported(transaction: Transaction, told: Sequence[tuple[Caller, PolicyState]]) -> None:
+    """Records what became of policies, in this order; what is news to us goes into the log."""
+    known = await _known(transaction.connection, {caller.name for caller, _ in told})
+    states, news = {}, []
+    for caller, state in told:
+        content = state.SerializeToString(deterministic=True)
+        if known.get(caller.name) != content:
+            states[caller.name] = known[caller.name] = content
+            news.append((caller, state))
+    if not news:
         return
-    await _set(transaction, caller.name, policy_state=content)
-    version = await policies.read(transaction.connection, state.version) if state.version else None
-    if news := _news(caller, state, version):
-        await transaction.record(news)
+    await _keep(transaction, states)
+    versions = await policies.outlines(transaction.connection, {state.version for _, state in news})
+    actions = (_news(caller, state, versions.get(state.version)) for caller, state in news)
+    await transaction.record(*filter(None, actions))
+
+
+async def _known(connection: AsyncConnection, names: Collection[str]) -> dict[str, bytes]:
+    """The states that are recorded, by host."""
+    rows = await connection.execute(select(_hosts.c.name, _hosts.c.policy_state).where(_hosts.c.name.in_(names)))
+    return {row.name: row.policy_state for row in rows}
+
+
+async def _keep(transaction: Transaction, states: Mapping[str, bytes]) -> None:
+    row = update(_hosts).where(_hosts.c.name == bindparam("host"))
+    now_ns = transaction.now_ns
+    values = [{"host": host, "policy_state": state, "last_seen_ns": now_ns} for host, state in states.items()]
+    await transaction.connection.execute(row, values)
 
 
 async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[object, ...]]]:
@@ -50,12 +73,13 @@ async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[ob
 
 def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence: Presence) -> Host:
     """The wire form of a row."""
-    seat, state = presence.of(row.name), PolicyState.FromString(row.policy_state)
+    seat = presence.of(row.name)
+    state = (seat and seat.received) or PolicyState.FromString(row.policy_state)
     host = Host(
         name=row.name,
         connected=seat is not None,
         hello=Hello.FromString(row.hello) if row.hello else None,
-        policy_state=state if row.policy_state else None,
+        policy_state=state if state.state else None,
         proved=newest is not None and proves(state, newest),
         health=seat.health if seat else None,
         last_sequence=row.last_sequence,
@@ -74,11 +98,6 @@ def proves(state: PolicyState, version: PolicyVersion) -> bool:
     """Whether `state` proves that the host's kernel holds exactly `version`."""
     applied = state.state == PolicyState.STATE_APPLIED and state.version == version.policy.version
     return applied and state.digest == version.policy.digest and state.map_digest == version.map_digest
-
-
-async def _set(transaction: Transaction, host: str, **values: bytes) -> None:
-    row = update(_hosts).where(_hosts.c.name == host)
-    await transaction.connection.execute(row.values(last_seen_ns=transaction.now_ns, **values))
 
 
 def _news(caller: Caller, state: PolicyState, version: PolicyVersion | None) -> ControlAction | None:

@@ -1,6 +1,7 @@
 """The newest policy, and waiting for a newer one. A slow host never gets more than this one."""
 
 import asyncio
+from collections.abc import Collection
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +11,7 @@ from landfast_controller import schema
 from landfast_controller.schema import LARGEST_INTEGER
 
 _table = schema.policies
+_OUTLINE = [column for column in _table.c if column.name not in ("canonical", "targets")]
 
 
 class Newest:
@@ -40,6 +42,13 @@ async def read(connection: AsyncConnection, version: int) -> PolicyVersion | Non
     return message(row, row.canonical, row.targets) if row else None
 
 
+async def outlines(connection: AsyncConnection, versions: Collection[int]) -> dict[int, PolicyVersion]:
+    """Those of `versions` that exist, without their bytes."""
+    wanted = [version for version in versions if version <= LARGEST_INTEGER]
+    rows = await connection.execute(select(*_OUTLINE).where(_table.c.version.in_(wanted)))
+    return {row.version: message(row) for row in rows}
+
+
 async def proof(connection: AsyncConnection, version: int) -> tuple[bytes, bytes]:
     """Targets metadata and canonical form of a version that exists."""
     query = select(_table.c.targets, _table.c.canonical).where(_table.c.version == version)
@@ -55,8 +64,7 @@ async def breaks_glass(connection: AsyncConnection, version: int) -> bool:
 
 async def history(connection: AsyncConnection, before: int, limit: int) -> list[PolicyVersion]:
     """Versions below `before` (0: all), newest first, without their bytes."""
-    columns = [column for column in _table.c if column.name not in ("canonical", "targets")]
-    query = select(*columns).order_by(_table.c.version.desc()).limit(limit)
+    query = select(*_OUTLINE).order_by(_table.c.version.desc()).limit(limit)
     before = min(before, LARGEST_INTEGER)
     rows = await connection.execute(query.where(_table.c.version < before) if before else query)
     return [message(row) for row in rows]

@@ -5,16 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from landfast.v1.agent_pb2 import Health
+from landfast.v1.agent_pb2 import Health, PolicyState
 
 
 @dataclass
 class Seat:
-    """One host's presence. A host may hold two streams for a while, when the old one has not been noticed dead."""
+    """One host's presence. A host may hold two streams for a while, when the old one has not been noticed dead.
+
+    `received` is the policy that it has said to have received, until it says what became of it.
+    """
 
     streams: int = 0
     last_seen_ns: int = 0
     health: Health = field(default_factory=Health)
+    received: PolicyState | None = None
 
     def seen(self) -> None:
         self.last_seen_ns = time.time_ns()

@@ -61,10 +61,11 @@ class Transaction:
             await self.connection.execute(insert(schema.log), rows)
             self.next_index += len(rows)
 
-    async def record(self, action: ControlAction) -> None:
-        """Appends a control action, dated by this transaction."""
-        action.time.FromNanoseconds(self.now_ns)
-        await self.append([NewEntry(Kind.CONTROL, action.SerializeToString(deterministic=True))])
+    async def record(self, *actions: ControlAction) -> None:
+        """Appends control actions, dated by this transaction."""
+        for action in actions:
+            action.time.FromNanoseconds(self.now_ns)
+        await self.append([NewEntry(Kind.CONTROL, action.SerializeToString(deterministic=True)) for action in actions])
 
     def _row(self, index: int, entry: NewEntry) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ The controller holds one key, that of snapshot and timestamp: with it goes the p
 long as a timestamp lasts, and no other.
 """
 
+import asyncio
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +47,7 @@ class Trust:
         self._online, self._stamp = online, stamp
         self._announced: tuple[int, float, dict[str, bytes]] = (0, 0.0, {})
         self._steps: dict[tuple[int, int], dict[str, bytes]] = {}
+        self._asking = asyncio.Lock()
 
     @classmethod
     async def load(cls, connection: AsyncConnection, directory: Path) -> "Trust":
@@ -81,14 +83,22 @@ class Trust:
         self._steps.clear()
         return version
 
-    async def proof(self, connection: AsyncConnection, version: int, held: int) -> dict[str, bytes]:
+    async def proof(self, store: Store, version: int, held: int) -> dict[str, bytes]:
         """What a host that holds version `held` (0: none) needs to believe in `version`, which is the newest."""
         if (version, held) not in self._steps:
-            while len(self._steps) >= _KEPT:
-                del self._steps[next(iter(self._steps))]
-            self._steps[version, held] = await self._approved(connection, version, held)
+            await self._remember(store, version, held)
         roots = {f"{number}.root.json": root for number, root in enumerate(self.roots, 1) if number > 1}
         return roots | self._newest(version) | self._steps[version, held]
+
+    async def _remember(self, store: Store, version: int, held: int) -> None:
+        """One host asks the database, the others that have come meanwhile wait for its answer."""
+        async with self._asking:
+            if (version, held) in self._steps:
+                return
+            while len(self._steps) >= _KEPT:
+                del self._steps[next(iter(self._steps))]
+            async with store.reading() as connection:
+                self._steps[version, held] = await self._approved(connection, version, held)
 
     async def _approved(self, connection: AsyncConnection, version: int, held: int) -> dict[str, bytes]:
         """The approvals of a version, and of those before it that it rests on, with what these say.

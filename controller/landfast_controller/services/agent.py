@@ -152,8 +152,7 @@ class AgentService(AgentServiceServicer):
     async def _proved(self, version: PolicyVersion, loaded: PolicyState, *, whole: bool) -> Policy:
         """For a host that has `loaded`, with the bytes of the policy when it is to be `whole`."""
         number, held = version.policy.version, loaded.version
-        async with self.deployment.store.reading() as connection:
-            proof = await self.deployment.trust.proof(connection, number, held)
+        proof = await self.deployment.trust.proof(self.deployment.store, number, held)
         content = version.policy.canonical if whole else b""
         return Policy(version=number, canonical=content, digest=version.policy.digest, proof=proof)
 
@@ -167,16 +166,21 @@ class AgentService(AgentServiceServicer):
                 case "policy_state":
                     if request.policy_state.state == PolicyState.STATE_APPLIED:
                         loaded.CopyFrom(request.policy_state)
-                    await self._report(caller, request.policy_state)
+                    await self._report(caller, seat, request.policy_state)
                 case "health":
                     seat.health = request.health
                 case "hello":
                     raise InvalidError("Sync: a second Hello; it is the first message of a stream and no other")
 
-    async def _report(self, caller: Caller, state: PolicyState) -> None:
+    async def _report(self, caller: Caller, seat: Seat, state: PolicyState) -> None:
+        """RECEIVED is kept in memory: it says nothing that a host would not say again."""
+        if state.state == PolicyState.STATE_RECEIVED:
+            seat.received = state
+            return
         name = PolicyState.State.Name(state.state).removeprefix("STATE_")
         _log.info("policy state", host=caller.name, version=state.version, state=name, why=state.reason)
-        await self.deployment.store.write(lambda tx: hosts.reported(tx, caller, state))
+        await self.deployment.reports.record(caller, state)
+        seat.received = None
 
     async def _take(self, requests: AsyncIterator[PushRequest], host: str, pending: _Pending) -> None:
         """Queues what arrives. A batch that is refused at once keeps its place behind those before it."""
