@@ -30,7 +30,7 @@ from landfast.v1.shadow_pb2 import ShadowReport
 from landfast_agent import spool_file
 from landfast_agent.errors import Unavailable
 
-_MEMORY = 1 << 30  # bytes of data; a candidate of 4 MiB takes about a third
+_MEMORY = 1 << 30  # bytes of data; 200,000 prefixes take an eighth of it
 _FLOWS = 2000  # that are kept apart, about 1 KB each
 _POLL_S = 0.5
 _RESTRAINT = 3  # pauses are this many times as long as the work before them

@@ -44,20 +44,21 @@ class Slot(Protocol):
 
 
 class TableSlot:
-    """A slot in memory. The longest prefix is found by trying every length."""
+    """A slot in memory."""
 
     def __init__(self, tables: Tables) -> None:
         self._maps = {name: dict(iter(entries)) for name, entries in tables.maps.items()}
+        self._dests, self._ports = _Trie(self._maps["dests"]), _Trie(self._maps["ports"])
         self._policy = tables.policy
 
     def policy(self) -> bytes:
         return self._policy
 
     def dest(self, key: bytes) -> bytes | None:
-        return _longest(self._maps["dests"], key)
+        return self._dests.longest(key)
 
     def port(self, key: bytes) -> bytes | None:
-        return _longest(self._maps["ports"], key)
+        return self._ports.longest(key)
 
     def unix_peer(self, key: bytes) -> bytes | None:
         return self._maps["unix_peers"].get(key)
@@ -69,14 +70,22 @@ class TableSlot:
         return self._maps["instants"].get(INDEX.pack(index), bytes(INSTANT.size))
 
 
-def _longest(entries: dict[bytes, bytes], key: bytes) -> bytes | None:
-    data, size = int.from_bytes(key[4:]), 8 * (len(key) - 4)
-    for length in range(int(INDEX.unpack(key[:4])[0]), -1, -1):
-        kept = data >> (size - length) << (size - length)
-        found = entries.get(INDEX.pack(length) + kept.to_bytes(size // 8))
-        if found is not None:
-            return found
-    return None
+class _Trie:
+    """Entries by prefix. The longest that matches is found by trying every length that there is."""
+
+    def __init__(self, entries: dict[bytes, bytes]) -> None:
+        self._entries = entries
+        self._lengths = sorted((int(INDEX.unpack(each)[0]) for each in {key[:4] for key in entries}), reverse=True)
+
+    def longest(self, key: bytes) -> bytes | None:
+        """What a full key finds."""
+        data, size = int.from_bytes(key[4:]), 8 * (len(key) - 4)
+        for length in self._lengths:
+            kept = data >> (size - length) << (size - length)
+            found = self._entries.get(INDEX.pack(length) + kept.to_bytes(size // 8))
+            if found is not None:
+                return found
+        return None
 
 
 class _Sum:
