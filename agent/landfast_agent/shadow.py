@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from landfast import shadow
 from landfast.policy import canonical
@@ -24,7 +25,9 @@ from landfast_agent.spool import Spool
 #: Makes something an event, with the report that it tells of.
 Note = Callable[[NoticeKind.ValueType, str, dict[str, str], ShadowReport], object]
 
+_LOOK_S = 60.0  # between looks at the clock
 _LAST_WORDS_S = 5.0  # for the last report, when a shadow is over
+_TEXT = 500  # characters of what it says instead
 _LINE = 1 << 16  # characters of a report
 
 _log = structlog.get_logger()
@@ -76,12 +79,12 @@ class Shadows:
     async def _begin(self, wanted: Shadow) -> None:
         problem = self._problem(wanted)
         if problem:
-            self._tell(ShadowReport(digest=wanted.digest, problem=problem, ended=True))
+            self._tell(ShadowReport(digest=canonical.digest(wanted.canonical), problem=problem, ended=True))
             return
         self._running = _label(wanted)
         try:
             async with self._judging(wanted) as process:
-                await self._follow(process, self._seconds_left(wanted))
+                await self._follow(process, wanted)
         finally:
             self._running = self._report = None
 
@@ -116,11 +119,11 @@ class Shadows:
                 process.kill()
             await process.wait()
 
-    async def _follow(self, process: Process, seconds: float) -> None:
+    async def _follow(self, process: Process, wanted: Shadow) -> None:
         """Tells what the process finds, until its time is over, another shadow is wanted, or it ends by itself."""
         reading, changed = asyncio.ensure_future(self._read(process)), asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait((reading, changed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await self._over(wanted, reading, changed)
             assert process.stdin
             process.stdin.close()
             await asyncio.wait((reading,), timeout=_LAST_WORDS_S)
@@ -128,6 +131,13 @@ class Shadows:
             reading.cancel()
             changed.cancel()
             await asyncio.gather(reading, changed, return_exceptions=True)
+
+    async def _over(self, wanted: Shadow, *others: asyncio.Future[Any]) -> None:
+        """Returns when its time is over by this host's clock, which may be set, or one of `others` is done."""
+        while (left := self._seconds_left(wanted)) > 0:
+            done, _ = await asyncio.wait(others, timeout=min(left, _LOOK_S), return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return
 
     async def _read(self, process: Process) -> None:
         """Every report; when there was no last one, why."""
@@ -140,7 +150,7 @@ class Shadows:
             ended = report.ended
         if not ended and self._running:
             last = (await process.stderr.read()).decode(errors="replace").strip().rpartition("\n")[2]
-            problem = f"the process that judges has ended: {last or 'see the kernel log'}"
+            problem = f"the process that judges has ended: {last[:_TEXT] or 'see the kernel log'}"
             self._tell(ShadowReport(digest=self._running.digest, problem=problem, ended=True))
 
     def _tell(self, report: ShadowReport) -> None:
@@ -154,4 +164,4 @@ class Shadows:
 
 def _label(wanted: Shadow) -> Shadow:
     """Which shadow it is, without its policy."""
-    return Shadow(digest=wanted.digest, until=wanted.until)
+    return Shadow(digest=wanted.digest, until=Timestamp(seconds=wanted.until.seconds))
