@@ -21,7 +21,7 @@ from landfast_cli.errors import BadInputError
 from landfast_cli.output import json_time, time
 from landfast_cli.session import Session
 
-HEADINGS = ("HOST", "SHADOW", "JUDGED", "DENY", "ALLOW", "REPORTED", "STATE")
+HEADINGS = ("JUDGED", "DENY", "ALLOW", "SHADOW", "REPORTED", "HOST, STATE")
 
 
 def candidate(session: Session, draft: Draft) -> bytes:
@@ -46,7 +46,13 @@ def state(found: ShadowState) -> str:
 def row(found: ShadowState) -> tuple[str, ...]:
     counts = shadow.counts(found.report)
     numbers = counts.total(), counts[Change.DENIED], counts[Change.ALLOWED]
-    return found.host, found.digest.hex()[:8], *map(str, numbers), time(found.reported)[5:16], state(found)
+    where = f"{found.host}: {state(found)}"
+    return *map(str, numbers), found.digest.hex()[:8], time(found.reported)[5:16] or "-", where
+
+
+def hosts(shadows: Sequence[ShadowState]) -> str:
+    """`host hall-1`, `3 hosts`."""
+    return f"host {shadows[0].host}" if len(shadows) == 1 else f"{len(shadows)} hosts"
 
 
 def summed(shadows: Sequence[ShadowState]) -> tuple[Impact, Omitted, int]:

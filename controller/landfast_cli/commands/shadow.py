@@ -54,7 +54,8 @@ def start(file: Path, hosts: tuple[str, ...], lifetime: str | None, reason: str)
         request = StartShadowRequest(canonical=content, hosts=hosts, lifetime_s=seconds(lifetime), reason=reason)
         begun = current.shadows.StartShadow(request, timeout=PROPOSAL_TIMEOUT_S).shadows
     first = begun[0]
-    click.echo(f"shadow {first.digest.hex()[:16]} judges on {len(begun)} hosts until {output.time(first.until)} UTC")
+    where, until = shadows.hosts(begun), output.time(first.until)
+    click.echo(f"shadow {first.digest.hex()[:16]} judges on {where} until {until} UTC")
 
 
 @shadow.command(
@@ -98,9 +99,10 @@ Examples:
 def stop(hosts: tuple[str, ...], reason: str) -> None:
     """End shadows before their time: all, or those of the hosts that are named."""
     from landfast.v1.shadow_pb2 import StopShadowRequest
+    from landfast_cli import shadows
     from landfast_cli.session import TIMEOUT_S, session
 
     with session() as current:
         request = StopShadowRequest(hosts=hosts, reason=reason)
         ended = current.shadows.StopShadow(request, timeout=TIMEOUT_S).shadows
-    click.echo(f"shadows of {len(ended)} hosts are over; `landfast shadow status` tells what they found")
+    click.echo(f"the shadow of {shadows.hosts(ended)} is over; `landfast shadow status` tells what it found")

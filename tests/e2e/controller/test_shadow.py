@@ -79,7 +79,7 @@ async def test_a_shadow_from_its_start_over_a_restart_to_its_end(person: Person)
     deployment, file = person.deployment, person.policy()
     halls = {name: await deployment.enrol(name) for name in ("hall-1", "hall-2")}
     done = await asyncio.to_thread(person.says, "shadow", "start", file, "--host", "hall-1", "--for", "2h", *WHY)
-    assert "judges on 1 hosts until 20" in done
+    assert "judges on host hall-1 until 20" in done
     first = await listening(deployment, halls["hall-1"])
     assert b"eea-user-data" in first.canonical
     complaint = await asyncio.to_thread(person.complains, "shadow", "start", file, *WHY, status=1)
@@ -99,8 +99,9 @@ async def test_a_shadow_from_its_start_over_a_restart_to_its_end(person: Person)
     assert (flow["host"], flow["remote"], flow["port"], flow["count"]) == ("hall-1", "203.0.113.9", 443, 23)
     table = await asyncio.to_thread(person.run, "shadow", "status", status=1)
     assert "30 decisions: 7 unchanged, 23 newly denied" in table.stdout
+    assert "hall-2: not heard of yet" in table.stdout
     assert "2 events were gone from the spools" in table.stderr
-    assert "2 hosts are over" in await asyncio.to_thread(person.says, "shadow", "stop", *WHY)
+    assert "the shadow of 2 hosts is over" in await asyncio.to_thread(person.says, "shadow", "stop", *WHY)
     assert await listening(deployment, halls["hall-1"], first) == Shadow()
     assert "no host has a shadow now" in await asyncio.to_thread(person.complains, "shadow", "stop", *WHY, status=2)
     kinds = [each.kind for each in await actions(deployment)]
