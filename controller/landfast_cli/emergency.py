@@ -11,7 +11,7 @@ from landfast.policy.edit import add_rule, remove_rule
 from landfast.policy.model import ClassDraft, Draft, Policy, Rule
 from landfast.policy.times import format_time
 from landfast.trust import metadata
-from landfast.trust.breakglass import Incident
+from landfast.trust.incident import Incident
 from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_cli import queue, signing, versions
 from landfast_cli.errors import AnswerIsNoError
@@ -83,6 +83,7 @@ def incident_of(version: PolicyVersion) -> Incident | None:
 def document(session: Session, keys: dict[str, list[str]]) -> dict[str, Any]:
     """How the glass is, for programs. `keys` are those that break it, by name."""
     version = versions.fetch(session)
+    versions.head_of(version)  # what is signed is about this policy
     incident, found = incident_of(version), {"version": version.policy.version, "broken": False, "keys": keys}
     if incident is None:
         return found

@@ -164,4 +164,5 @@ def author(version: PolicyVersion) -> str:
 
 def row(version: PolicyVersion) -> tuple[str, ...]:
     ticket = f" ({version.ticket})" if version.ticket else ""
-    return str(version.policy.version), time(version.created), author(version), version.reason + ticket
+    broken = "" if version.approvers else "break-glass: "
+    return str(version.policy.version), time(version.created), author(version), broken + version.reason + ticket

@@ -18,8 +18,9 @@ from landfast.policy.succession import check_succession
 from landfast.policy.tables import compile_policy
 from landfast.policy.widening import widenings
 from landfast.trust import breakglass, metadata
-from landfast.trust.breakglass import Ground, Incident
+from landfast.trust.breakglass import Ground
 from landfast.trust.errors import TrustError
+from landfast.trust.incident import Incident
 from landfast.trust.keys import breaker, holder
 from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.policy_pb2 import Change, PolicyVersion

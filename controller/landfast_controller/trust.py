@@ -16,8 +16,8 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from landfast.trust import keys, metadata
 from landfast.trust.approvals import Approvals
-from landfast.trust.breakglass import Incident
 from landfast.trust.errors import TrustError
+from landfast.trust.incident import Incident
 from landfast.trust.metadata import digest_of, read_targets
 from landfast.trust.succession import check_root
 from landfast.trust.verifier import missing_approvals, policy_file, stands_alone

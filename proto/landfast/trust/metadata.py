@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeVar
 
+import msgspec
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Key, Signature, Signer
 from tuf.api.exceptions import RepositoryError
@@ -20,6 +21,7 @@ from landfast.trust.errors import TrustError
 from landfast.trust.keys import breaker, holder
 
 T = TypeVar("T", Root, Targets)
+S = TypeVar("S")
 
 POLICY = "policy.json"
 _PROPOSER, _REASON, _TICKET = "x-landfast-proposer", "x-landfast-reason", "x-landfast-ticket"
@@ -108,6 +110,15 @@ def why_of(targets: Targets) -> tuple[str, str]:
     """Reason and ticket."""
     reason, ticket = (str(targets.unrecognized_fields.get(name, "")) for name in (_REASON, _TICKET))
     return reason, ticket
+
+
+def said(targets: Targets, field: str, kind: type[S]) -> S | None:
+    """What else is signed under the name `field`, if anything. Raises TrustError for what is not of that kind."""
+    found = targets.unrecognized_fields.get(field)
+    try:
+        return None if found is None else msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise TrustError(f"targets {targets.version}: {field}: {error}; propose it again with this version") from None
 
 
 def digest_of(targets: Targets) -> bytes:

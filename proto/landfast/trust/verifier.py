@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
@@ -27,8 +28,9 @@ from landfast.policy.model import Policy
 from landfast.policy.widening import widenings
 from landfast.trust import breakglass, metadata
 from landfast.trust.approvals import Approvals, words
-from landfast.trust.breakglass import Ground, Incident
+from landfast.trust.breakglass import Ground
 from landfast.trust.errors import TrustError
+from landfast.trust.incident import Incident
 from landfast.trust.succession import check_root
 
 Files = Mapping[str, bytes]  # by the names that TUF gives them: 2.root.json, timestamp.json, HASH.policy.json
@@ -196,13 +198,13 @@ def _is_signed(root: Root, targets: Metadata[Targets]) -> bool:
 def _approved(root: Root, newest: Metadata[Targets], files: Files, held: Held | None, now: float) -> bytes:
     """The newest policy, when each step to it from `held`, or from one that anybody may begin with, is approved.
 
-    What is held itself was judged when it came.
+    What is held itself was judged when it came. Only what is to be in force is bounded by the clock.
     """
     data, ground, after = b"", _ground(held), held.policy.version if held else 0
     for step in reversed(_steps(root, newest, files, after, review=ground.broken is not None)):
         data, policy = _policy(step.signed, files)
         if held is None or policy != held.policy:
-            ground = _step(root, step, ground, policy, now)
+            ground = _step(root, step, ground, policy, now if step is newest else inf)
     return data
 
 

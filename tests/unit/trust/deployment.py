@@ -13,7 +13,8 @@ from landfast.policy.model import Draft, Policy, Rule
 from landfast.policy.succession import succeed
 from landfast.trust import metadata
 from landfast.trust.approvals import Approvals
-from landfast.trust.breakglass import Incident, ground
+from landfast.trust.breakglass import ground
+from landfast.trust.incident import Incident
 from landfast.trust.keys import breaking_glass, held_by
 from landfast.trust.verifier import policy_file
 from tests.unit.policy.examples import draft_of

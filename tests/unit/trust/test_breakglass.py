@@ -19,8 +19,9 @@ from landfast.policy.model import ClassDraft, Draft, Mode, Policy, Rule, Selecto
 from landfast.policy.ports import ANY, Ports
 from landfast.policy.succession import succeed
 from landfast.trust import breakglass, metadata
-from landfast.trust.breakglass import LONGEST_S, MOST_RULES, SKEW_S, Ground, Incident
+from landfast.trust.breakglass import Ground
 from landfast.trust.errors import TrustError
+from landfast.trust.incident import FIELD, LONGEST_S, MOST_RULES, SKEW_S, Incident
 from landfast.trust.verifier import Verifier
 from tests.unit.policy.strategies import policies, rules
 from tests.unit.trust.deployment import FOUR_EYES, YEAR, Deployment, resigned
@@ -119,7 +120,7 @@ def test_groups_are_refused(deployment: Deployment, settled: Host) -> None:
 @pytest.mark.parametrize("why", [("", "INC-7"), ("down", ""), (" ", "INC-7"), ("down\n", "INC-7"), ("x" * 501, "I")])
 def test_reason_and_ticket_are_mandatory(deployment: Deployment, settled: Host, why: tuple[str, str]) -> None:
     files = deployment.break_glass(deployment.with_rules(NARROW), incident(NARROW), why=why)
-    settled.refuses(files, "for a reason and with a ticket")
+    settled.refuses(files, "it takes a reason and a ticket")
 
 
 def test_a_rule_that_ends_is_prolonged(deployment: Deployment, settled: Host) -> None:
@@ -405,6 +406,11 @@ def test_a_clock_that_is_a_little_late_is_no_hindrance(deployment: Deployment, s
     assert settled.take(files, late=SKEW_S - 60) == 2
 
 
+def test_a_clock_that_is_very_late_is_no_hindrance_to_what_came_after(deployment: Deployment, settled: Host) -> None:
+    deployment.break_glass(deployment.with_rules(NARROW), incident(NARROW))
+    assert settled.take(deployment.release(deployment.policy("10.0.0.0/17"), "bob"), late=24 * 3600) == 3
+
+
 def test_what_was_signed_for_later_is_refused_until_then(deployment: Deployment, settled: Host) -> None:
     later = replace(NARROW, expires=NOW + 24 * 3600 + LONGEST_S)
     listed = Incident(NOW + 24 * 3600, {"eu": (later,)})
@@ -451,7 +457,7 @@ def test_an_approval_that_is_not_enough_for_anything_proves_no_stored_version(
 @pytest.mark.parametrize("odd", [{}, [], "x", {"opened": -1, "rules": {}}, {"opened": 0, "rules": {"eu": [{}]}}])
 def test_metadata_that_cannot_be_read_is_refused(deployment: Deployment, settled: Host, odd: Any) -> None:
     files = deployment.put_out(
-        deployment.with_rules(NARROW), [deployment.breakers["olga"]], "olga", ("a", "b"), more={breakglass.FIELD: odd}
+        deployment.with_rules(NARROW), [deployment.breakers["olga"]], "olga", ("a", "b"), more={FIELD: odd}
     )
     settled.refuses(files, "x-landfast-break-glass|it adds 0 rules|does not hold")
 
