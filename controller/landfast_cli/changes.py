@@ -9,11 +9,11 @@ from msgspec import to_builtins
 
 from landfast.policy.errors import InvalidError
 from landfast.policy.model import Policy
-from landfast_cli import differences, output, queue, versions
+from landfast_cli import differences, output, queue, rollouts, versions
 from landfast_cli.errors import BadInputError
 from landfast_cli.session import Session, session
 from landfast_cli.versions import Edit, Outcome
-from landfast_cli.waiting import until_accepted, until_proved
+from landfast_cli.waiting import until_accepted, until_done
 
 
 @contextmanager
@@ -25,10 +25,10 @@ def understood() -> Iterator[None]:
         raise BadInputError(str(error)) from None
 
 
-def carry_out(edit: Edit, why: tuple[str, str], wait: tuple[bool, float], as_json: bool) -> None:
+def carry_out(edit: Edit, why: tuple[str, str], wait: tuple[bool, float], *, at_once: bool, as_json: bool) -> None:
     """Makes a change on top of the newest version. `why` is reason and ticket, `wait` whether and how long."""
     with session() as current, understood():
-        conclude(current, versions.change(current, edit, *why), wait, as_json)
+        conclude(current, versions.change(current, edit, why, at_once=at_once), wait, as_json)
 
 
 def nothing_to_do(newest: Policy, as_json: bool) -> None:
@@ -47,16 +47,17 @@ def conclude(current: Session, made: Outcome, wait: tuple[bool, float], as_json:
         found = versions.document(made.answer.policy_version) if accepted else queue.document(change)
         output.document(found | {"widens": [to_builtins(each) for each in made.widened]})
     else:
-        click.echo(_told(made))
+        click.echo(_told(current, made))
     if wanted and not accepted:
         until_accepted(current, change.id, timeout)
     if wanted:
-        until_proved(current, change.version, max(deadline - time.monotonic(), 1.0))
+        until_done(current, change.version, max(deadline - time.monotonic(), 1.0))
 
 
-def _told(made: Outcome) -> str:
+def _told(current: Session, made: Outcome) -> str:
     change, wider = made.answer.change, differences.told(made.widened)
     if made.answer.HasField("policy_version"):
-        return f"policy {change.version} accepted; it {wider}"
-    remedy = f"landfast change show {change.id}, then landfast change approve {change.id}"
+        return f"policy {change.version} accepted{rollouts.announced(current)}; it {wider}"
+    approve = f"landfast change approve {change.id}{' --at-once' if made.at_once else ''}"
+    remedy = f"landfast change show {change.id}, then {approve}"
     return f"change {change.id} (policy {change.version}) waits for {queue.waiting(change)}: {remedy}\nit {wider}"

@@ -33,7 +33,7 @@ def carry_out(session: Session, wanted: Wanted, why: tuple[str, str], key: Path)
     before, now = versions.head_of(versions.fetch(session)), int(time.time())
     assert before.policy
     draft, incident = opened(before.policy, wanted, now)
-    return versions.submit(session, draft, before, why, incident.to_fields(), signing.load(key))
+    return versions.submit(session, draft, before, why, incident.to_fields(), signing.load(key), at_once=True)
 
 
 def opened(policy: Policy, wanted: Wanted, now: int) -> tuple[Draft, Incident]:
@@ -62,7 +62,7 @@ def review(session: Session, kept_until: int | None, *, keep: bool, why: tuple[s
     if incident is None or before.policy is None or before.ground.policy is None:
         raise AnswerIsNoError(f"policy {version.policy.version} was approved: nobody has broken the glass since")
     draft = _kept(before.policy, incident, kept_until) if keep else before.ground.policy.draft()
-    return versions.propose(session, without_expired(draft), before, *why)
+    return versions.propose(session, without_expired(draft), before, why, at_once=False)
 
 
 def _kept(policy: Policy, incident: Incident, until: int | None) -> Draft:

@@ -37,7 +37,9 @@ def way_back(host: Host) -> str:
 
 
 def version(host: Host) -> str:
-    return str(host.policy_state.version or "-")
+    """`7`, or `7 -> 8` while a newer one is meant for it."""
+    held = str(host.policy_state.version or "-")
+    return held if host.wanted in (host.policy_state.version, 0) else f"{held} -> {host.wanted}"
 
 
 def state(host: Host) -> str:
@@ -60,6 +62,8 @@ def document(host: Host) -> dict[str, Any]:
         "identity_expires": json_time(host.identity_expires),
         "ban": _ban(host),
         "last_seen": json_time(host.last_seen),
+        "labels": list(host.labels),
+        "wanted": host.wanted,
         "policy": _policy(host.policy_state),
         "modes": modes(host.policy_state),
         "agent_version": host.hello.agent_version,
@@ -80,6 +84,7 @@ def description(host: Host) -> Iterator[str]:
     yield f"host        {host.name}, enrolled {time(host.enrolled)} UTC"
     yield f"identity    {_identity(host)}"
     yield from _ban_line(host)
+    yield f"labels      {', '.join(host.labels) or '-'}"
     yield f"connected   {'yes' if host.connected else 'no'}, last seen {time(host.last_seen)} UTC"
     yield f"agent       {host.hello.agent_version or '-'}, kernel {host.hello.kernel or '-'}"
     yield f"hooks       {', '.join(host.hello.hooks) or '-'}"

@@ -15,6 +15,7 @@ from landfast_cli.commands.identity import identity
 from landfast_cli.commands.key import key
 from landfast_cli.commands.login import login
 from landfast_cli.commands.policy import policy
+from landfast_cli.commands.rollout import rollout
 from landfast_cli.commands.shadow import shadow
 from landfast_cli.commands.simulate import simulate
 from landfast_cli.commands.trust import trust
@@ -52,7 +53,8 @@ def commands(config: Path) -> None:
     """
 
 
-for command in (login, allow, policy, simulate, shadow, change, break_glass, fleet, identity, key, trust, events):
+_COMMANDS = (login, allow, policy, simulate, shadow, change, rollout, break_glass, fleet, identity, key, trust, events)
+for command in _COMMANDS:
     commands.add_command(command)
 
 

@@ -12,6 +12,7 @@ from landfast.identity import Bundle, IdentityError, certificate_of, spiffe_id_o
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
+from landfast.v1.rollout_pb2_grpc import RolloutServiceStub
 from landfast.v1.shadow_pb2_grpc import ShadowServiceStub
 from landfast_cli import config
 from landfast_cli.config import Login
@@ -33,6 +34,7 @@ class Session:
         self.name = name
         self.channel = channel
         self.policies = PolicyServiceStub(channel)
+        self.rollouts = RolloutServiceStub(channel)
         self.fleet = FleetServiceStub(channel)
         self.identities = IdentityServiceStub(channel)
         self.audit = AuditServiceStub(channel)

@@ -55,6 +55,7 @@ class Outcome(NamedTuple):
 
     answer: ProposePolicyResponse | ApproveChangeResponse
     widened: tuple[Widening, ...]
+    at_once: bool  # it was asked to go to all hosts at once
 
 
 def fetch(session: Session, number: int = 0) -> PolicyVersion:
@@ -95,28 +96,38 @@ def decoded(version: PolicyVersion) -> Policy:
         raise AnswerIsNoError(f"policy {version.policy.version} of the controller: {error}") from None
 
 
-def change(session: Session, edit: Edit, reason: str, ticket: str) -> Outcome:
+def change(session: Session, edit: Edit, why: tuple[str, str], *, at_once: bool) -> Outcome:
     """Makes a change on top of the newest version, again when another one got in between."""
     for attempt in range(1, _ATTEMPTS + 1):
         before = head_of(fetch(session))
         assert before.policy
         try:
-            return propose(session, edit(before.policy), before, reason, ticket)
+            return propose(session, edit(before.policy), before, why, at_once=at_once)
         except grpc.RpcError as failure:
             if failure.code() != grpc.StatusCode.FAILED_PRECONDITION or attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
-def propose(session: Session, draft: Draft, before: Head, reason: str, ticket: str) -> Outcome:
-    """Proposes what `draft` says as the version after `before`, with an approval of one's own if one has a key."""
+def propose(session: Session, draft: Draft, before: Head, why: tuple[str, str], *, at_once: bool) -> Outcome:
+    """Proposes what `draft` says as the version after `before`, with an approval of one's own if one has a key.
+
+    `why` is reason and ticket. Where that completes it, it may go to all hosts `at_once`.
+    """
     reviewed = before.ground.broken.to_fields() if before.ground.broken else {}
     signer = signing.load(session.login.signing_key()) if session.login.key else None
-    return submit(session, draft, before, (reason, ticket), reviewed, signer)
+    return submit(session, draft, before, why, reviewed, signer, at_once=at_once)
 
 
 def submit(  # noqa: PLR0917  # what the metadata says, and who signs it
-    session: Session, draft: Draft, before: Head, why: tuple[str, str], more: dict[str, Any], signer: Signer | None
+    session: Session,
+    draft: Draft,
+    before: Head,
+    why: tuple[str, str],
+    more: dict[str, Any],
+    signer: Signer | None,
+    *,
+    at_once: bool,
 ) -> Outcome:
     """Hands the version after `before` to the controller. `why` is reason and ticket, `more` what else is signed."""
     try:
@@ -127,9 +138,10 @@ def submit(  # noqa: PLR0917  # what the metadata says, and who signs it
     targets = metadata.draft_targets(policy.version, content, session.name, why, _LIFETIME, more)
     if signer:
         targets.sign(signer)
-    request = ProposePolicyRequest(canonical=content, reason=why[0], ticket=why[1], targets=targets.to_bytes())
+    request = ProposePolicyRequest(canonical=content, targets=targets.to_bytes(), at_once=at_once)
+    request.reason, request.ticket = why
     answer = session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S)
-    return Outcome(answer, differences.widened(before.ground.policy, draft))
+    return Outcome(answer, differences.widened(before.ground.policy, draft), at_once)
 
 
 def history(session: Session, limit: int) -> Iterator[PolicyVersion]:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import Host, ListHostsRequest
 from landfast.v1.policy_pb2 import Change
-from landfast_cli import output, queue
+from landfast.v1.rollout_pb2 import Rollout
+from landfast_cli import output, queue, rollouts
 from landfast_cli.errors import AnswerIsNoError
 from landfast_cli.session import TIMEOUT_S, Session
 
@@ -17,8 +18,43 @@ _POLL_S = 0.2
 _FAILED = (PolicyState.STATE_REJECTED, PolicyState.STATE_ALTERED)
 
 
-def until_proved(session: Session, version: int, timeout: float) -> None:
-    """Waits at most `timeout` seconds. Raises AnswerIsNoError naming the hosts that refused, or are not done."""
+def until_done(session: Session, version: int, timeout: float) -> None:
+    """Waits at most `timeout` seconds for an accepted version to reach the hosts, in stages or all of them at once.
+
+    Raises AnswerIsNoError when its rollout halts, naming the hosts that refused, or are not done.
+    """
+    if rollouts.fetch(session).at_once:
+        _until_proved(session, version, timeout)
+    else:
+        _until_rolled_out(session, version, timeout)
+
+
+def _until_rolled_out(session: Session, version: int, timeout: float) -> None:
+    """Tells each stage as it begins."""
+    deadline, told = time.monotonic() + timeout, -1
+    while True:
+        rollout = rollouts.fetch(session)
+        _check_going(rollout, version)
+        if rollout.state == Rollout.STATE_DONE:
+            break
+        if told != rollout.stage:
+            told = rollout.stage
+            output.note(rollouts.line(rollout))
+        if time.monotonic() > deadline:
+            raise AnswerIsNoError(f"{rollouts.line(rollout)}; it goes on without you: landfast rollout status")
+        time.sleep(_POLL_S)
+    output.note(rollouts.line(rollout))
+
+
+def _check_going(rollout: Rollout, version: int) -> None:
+    if rollout.version != version:
+        raise AnswerIsNoError(f"policy {version} was overtaken by policy {rollout.version}: landfast rollout status")
+    if rollout.state == Rollout.STATE_HALTED:
+        raise AnswerIsNoError(f"{rollouts.line(rollout)}; {rollouts.REMEDY}")
+
+
+def _until_proved(session: Session, version: int, timeout: float) -> None:
+    """The same for one that went to all hosts at once."""
     deadline = time.monotonic() + timeout
     with _progress(version) as show:
         while True:

@@ -4,21 +4,51 @@ directory = "/var/lib/landfast-controller"
 listen = "[::]:7443"
 agent_lifetime = "24h"
 renew_expired_within = "30d"
+
+[rollout]
+stages = ["canary", "10%", "all"]
+settle = "60s"
 """
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from landfast import durations
 from landfast_controller.errors import BadInputError
+from landfast_controller.rollout.decision import Limits
+from landfast_controller.rollout.plan import ALL, check_stages
 
 DEFAULT_LISTEN = "[::]:7443"
 
 
 class Duration(timedelta):
     """A time span that the file writes like `24h`: msgspec itself knows only the form of ISO 8601."""
+
+
+class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How new versions reach the hosts: `stages` are labels, percentages and, last of all, `all`.
+
+    The next stage begins when every host of this one has proved the version and is well for `settle`. A rollout halts
+    when a host that has the version is silent for `lost_after`, or has `denials_floor` denials (or would-be denials)
+    more than `denials_factor` times as many as were to be expected.
+    """
+
+    stages: tuple[str, ...] = (ALL,)
+    settle: Duration = Duration(seconds=60)
+    lost_after: Duration = Duration(seconds=120)
+    denials_factor: Annotated[float, msgspec.Meta(ge=1)] = 3.0
+    denials_floor: Annotated[int, msgspec.Meta(ge=0)] = 20
+
+    def __post_init__(self) -> None:
+        check_stages(self.stages)
+
+    @property
+    def limits(self) -> Limits:
+        lost_after_s = self.lost_after.total_seconds()
+        return Limits(self.settle.total_seconds(), lost_after_s, self.denials_factor, self.denials_floor)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = DEFAULT_LISTEN
     agent_lifetime: Duration = Duration(hours=24)
     renew_expired_within: Duration = Duration(days=30)
+    rollout: Rollout = Rollout()
 
 
 def read(path: Path) -> Config:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from landfast_controller.authority import Authority
 from landfast_controller.ingest import Ingest
-from landfast_controller.policies import Newest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.reports import Reports
+from landfast_controller.rollout.conductor import Conductor
+from landfast_controller.rollout.placement import Placement
 from landfast_controller.roster import Roster
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
@@ -24,9 +25,10 @@ class Deployment:
     lifetimes: Lifetimes
     roster: Roster
     trust: Trust
-    newest: Newest
+    placement: Placement
     presence: Presence
     proposals: Proposals
+    conductor: Conductor
     ingest: Ingest
     reports: Reports
     shadows: Shadows

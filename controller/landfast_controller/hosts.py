@@ -71,8 +71,8 @@ async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[ob
     return list(await connection.execute(query.where(_hosts.c.name == name) if name else query))
 
 
-def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence: Presence) -> Host:
-    """The wire form of a row."""
+def message(row: Row[tuple[object, ...]], wanted: PolicyVersion | None, presence: Presence) -> Host:
+    """The wire form of a row; `wanted` is the version that the host is to have."""
     seat = presence.of(row.name)
     state = (seat and seat.received) or PolicyState.FromString(row.policy_state)
     host = Host(
@@ -80,9 +80,11 @@ def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence
         connected=seat is not None,
         hello=Hello.FromString(row.hello) if row.hello else None,
         policy_state=state if state.state else None,
-        proved=newest is not None and proves(state, newest),
+        proved=wanted is not None and proves(state, wanted),
         health=seat.health if seat else None,
         last_sequence=row.last_sequence,
+        labels=labels(row),
+        wanted=wanted.policy.version if wanted else 0,
     )
     host.enrolled.FromNanoseconds(row.enrolled_ns)
     if row.expires_ns is not None:
@@ -92,6 +94,10 @@ def message(row: Row[tuple[object, ...]], newest: PolicyVersion | None, presence
         host.ban.since.FromNanoseconds(row.banned_ns)
     host.last_seen.FromNanoseconds(max(row.last_seen_ns, seat.last_seen_ns if seat else 0))
     return host
+
+
+def labels(row: Row[tuple[object, ...]]) -> list[str]:
+    return [label for label in row.labels.split(",") if label]
 
 
 def proves(state: PolicyState, version: PolicyVersion) -> bool:

@@ -8,7 +8,7 @@ comes back only with a token of its name. Who is not sure whether the host itsel
 from sqlalchemy import select, update
 
 from landfast.v1.audit_pb2 import ControlAction
-from landfast_controller import renewal, schema
+from landfast_controller import hosts, renewal, schema
 from landfast_controller.actions import action
 from landfast_controller.callers import Caller
 from landfast_controller.errors import ConflictError, NotFoundError, NotPermittedError
@@ -54,6 +54,21 @@ async def evict(transaction: Transaction, actor: Caller, host: str, reason: str)
     kind = ControlAction.KIND_HOST_EVICTED
     await transaction.record(action(kind, actor.id, host, f"host {host} evicted: {reason}", reason=reason))
     return ended
+
+
+async def label(transaction: Transaction, actor: Caller, host: str, label: str, *, remove: bool) -> None:
+    """Gives the host a label, or takes it away. Raises ConflictError when that is so already."""
+    rows = await hosts.rows(transaction.connection, host)
+    if not rows:
+        raise not_enrolled(host)
+    labels = set(hosts.labels(rows[0]))
+    if (label in labels) != remove:
+        raise ConflictError(f"host {host} has {'no' if remove else 'the'} label {label} already; nothing is left to do")
+    changed = labels - {label} if remove else labels | {label}
+    row = update(_hosts).where(_hosts.c.name == host)
+    await transaction.connection.execute(row.values(labels=",".join(sorted(changed))))
+    words = f"host {host} {'lost' if remove else 'got'} the label {label}"
+    await transaction.record(action(ControlAction.KIND_HOST_LABELLED, actor.id, host, words, label=label))
 
 
 async def _is_banned(transaction: Transaction, host: str) -> bool:

@@ -1,6 +1,5 @@
-"""The newest policy, and waiting for a newer one. A slow host never gets more than this one."""
+"""The versions of the policy in the database."""
 
-import asyncio
 from collections.abc import Collection
 
 from sqlalchemy import Row, select
@@ -12,26 +11,6 @@ from landfast_controller.schema import LARGEST_INTEGER
 
 _table = schema.policies
 _OUTLINE = [column for column in _table.c if column.name not in ("canonical", "targets")]
-
-
-class Newest:
-    """Holds the newest version; None while there is none."""
-
-    def __init__(self) -> None:
-        self.version: PolicyVersion | None = None
-        self._changed = asyncio.Condition()
-
-    async def publish(self, version: PolicyVersion) -> None:
-        async with self._changed:
-            self.version = version
-            self._changed.notify_all()
-
-    async def after(self, seen: PolicyVersion | None) -> PolicyVersion:
-        """Waits until there is another version than `seen`."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.version is not seen)
-            assert self.version is not None
-            return self.version
 
 
 async def read(connection: AsyncConnection, version: int) -> PolicyVersion | None:

@@ -1,11 +1,16 @@
 """Which hosts are connected now, and how they are. Kept in memory only: a restart asks everybody anew."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from landfast.v1.agent_pb2 import Health, PolicyState
+from landfast_controller.rollout.denials import Sample, sample_of
+
+#: Samples of a host's counters in memory: of five minutes, as often as agents tell them.
+_SAMPLES = 60
 
 
 @dataclass
@@ -19,9 +24,16 @@ class Seat:
     last_seen_ns: int = 0
     health: Health = field(default_factory=Health)
     received: PolicyState | None = None
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
 
     def seen(self) -> None:
         self.last_seen_ns = time.time_ns()
+
+    def told(self, health: Health) -> None:
+        """Keeps a sign of life, and what its counters were."""
+        self.health = health
+        if sample := sample_of(health, time.time_ns()):
+            self.samples.append(sample)
 
 
 class Presence:

@@ -30,7 +30,10 @@ from landfast_controller.actions import action
 from landfast_controller.callers import Caller
 from landfast_controller.changes import NewChange
 from landfast_controller.errors import ConflictError, InvalidError, NotPermittedError
-from landfast_controller.policies import Newest
+from landfast_controller.rollout import records
+from landfast_controller.rollout.conductor import Conductor
+from landfast_controller.rollout.placement import Placement
+from landfast_controller.rollout.plan import ALL
 from landfast_controller.store import Store, Transaction
 from landfast_controller.trust import Trust
 
@@ -41,30 +44,46 @@ _FIRST = ("it is the first policy",)
 _log = structlog.get_logger()
 
 Settled = tuple[Change, PolicyVersion | None]
+_Work = Callable[[Transaction], Awaitable[int]]
 
 
 class Proposals:
-    """Takes proposals and approvals one after the other, so that each is checked against the newest version."""
+    """Takes proposals and approvals one after the other, so that each is checked against the newest version.
 
-    def __init__(self, store: Store, newest: Newest, trust: Trust) -> None:
-        self._store, self._newest, self._trust = store, newest, trust
+    `stages` are those in which an accepted version reaches the hosts.
+    """
+
+    def __init__(
+        self, store: Store, placement: Placement, conductor: Conductor, trust: Trust, stages: tuple[str, ...]
+    ) -> None:
+        self._store, self._placement, self._conductor, self._trust = store, placement, conductor, trust
+        self._stages = stages
         self._turn = asyncio.Lock()
 
-    async def propose(self, caller: Caller, content: bytes, targets: bytes, why: tuple[str, str]) -> Settled:
+    async def propose(
+        self, caller: Caller, content: bytes, targets: bytes, why: tuple[str, str], *, at_once: bool
+    ) -> Settled:
         """Takes `content` (canonical form) as the next version, once enough people have approved `targets`.
 
-        At once when these break the glass. `why` is reason and ticket. Raises InvalidError or ConflictError.
+        At once when these break the glass. `why` is reason and ticket. If that completes it, it may go to all hosts
+        `at_once`, as what breaks the glass always does. Raises InvalidError or ConflictError.
         """
         _check_texts(*why)
         async with self._turn:
-            draft, root, newest = self._draft(caller, targets), self._trust.root, self._newest.version
+            draft, root, newest = self._draft(caller, targets), self._trust.root, self._placement.newest
             new = await asyncio.to_thread(_checked, content, newest, draft, root, (str(caller.id), *why))
-            return await self._settle(lambda transaction: self._add(transaction, new))
+            hurries = at_once or Incident.of(draft.signed) is not None
+            return await self._settle(lambda transaction: self._add(transaction, new), caller if hurries else None)
 
-    async def approve(self, caller: Caller, number: int, key_id: str, signature: str) -> Settled:
-        """Adds the caller's signature to a change. Raises InvalidError, NotFoundError or ConflictError."""
+    async def approve(self, caller: Caller, number: int, signed: tuple[str, str], *, at_once: bool) -> Settled:
+        """Adds the caller's signature to a change; `signed` is the id of the key, and the signature.
+
+        Raises InvalidError, NotFoundError or ConflictError.
+        """
         async with self._turn:
-            return await self._settle(lambda transaction: self._sign(transaction, caller, number, key_id, signature))
+            return await self._settle(
+                lambda transaction: self._sign(transaction, caller, number, *signed), caller if at_once else None
+            )
 
     async def close(self, caller: Caller, number: int, why: str) -> Change:
         """Rejects a change, or withdraws it when it is the caller's own."""
@@ -79,23 +98,29 @@ class Proposals:
         async with self._turn:
             return await self._trust.publish(self._store, caller.id, content)
 
-    async def _settle(self, work: Callable[[Transaction], Awaitable[int]]) -> Settled:
-        """Does something to a change, and accepts it if that was all it lacked."""
-        change, version = await self._store.write(lambda transaction: self._step(transaction, work))
+    async def _settle(self, work: _Work, at_once: Caller | None) -> Settled:
+        """Does something to a change, and accepts it if that was all it lacked. `at_once` is who wants it at once."""
+        change, version, everybody = await self._store.write(lambda tx: self._step(tx, work, at_once))
         if version:
-            await self._newest.publish(version)
+            await self._placement.accept(version, everybody)
+            self._conductor.stir()
             _log.info("policy accepted", version=change.version, author=change.author, approvers=list(change.approvers))
         return change, version
 
-    async def _step(self, transaction: Transaction, work: Callable[[Transaction], Awaitable[int]]) -> Settled:
+    async def _step(
+        self, transaction: Transaction, work: _Work, at_once: Caller | None
+    ) -> tuple[Change, PolicyVersion | None, int]:
+        """The change, the version that it has become, and the version that everybody is to have then."""
         row = await changes.read(transaction.connection, await work(transaction))
         change = changes.message(row, self._trust, transaction.now_ns, whole=False)
         if change.missing:
-            return change, None
+            return change, None, 0
         await changes.overtake(transaction, row.version, change.author)
         await changes.close(transaction, row.id, Change.STATE_ACCEPTED, change.author, "")
         change.state = Change.STATE_ACCEPTED
-        return change, await _accept(transaction, row, change)
+        stages, by = ((ALL,), str(at_once.id)) if at_once else (self._stages, "")
+        everybody = await records.begin(transaction, row.version, stages, by)
+        return change, await _accept(transaction, row, change, {"stages": ",".join(stages), "at_once": by}), everybody
 
     async def _add(self, transaction: Transaction, new: NewChange) -> int:
         number = await changes.add(transaction, new, _SHOWN)
@@ -225,8 +250,10 @@ def _check_version(policy: Policy, previous: Policy | None) -> None:
         )
 
 
-async def _accept(transaction: Transaction, row: Row[tuple[object, ...]], change: Change) -> PolicyVersion:
-    """Makes a change the newest version."""
+async def _accept(
+    transaction: Transaction, row: Row[tuple[object, ...]], change: Change, rollout: dict[str, str]
+) -> PolicyVersion:
+    """Makes a change the newest version; `rollout` says for the log how it reaches the hosts."""
     version = PolicyVersion(
         policy=PolicyMessage(version=row.version, canonical=row.canonical, digest=row.digest),
         author=row.author,
@@ -251,8 +278,8 @@ async def _accept(transaction: Transaction, row: Row[tuple[object, ...]], change
     await transaction.connection.execute(insert(schema.policies), values)
     version.created.FromNanoseconds(transaction.now_ns)
     texts = {"digest": row.digest.hex(), "map_digest": row.map_digest.hex(), "reason": row.reason}
-    texts |= {"ticket": row.ticket, "approvers": ",".join(change.approvers), "change": str(row.id)}
-    words = f"policy {row.version}: {row.reason}"
+    texts |= {"ticket": row.ticket, "approvers": ",".join(change.approvers), "change": str(row.id)} | rollout
+    words = f"policy {row.version}{', to all hosts at once' if rollout['at_once'] else ''}: {row.reason}"
     kind, subject = ControlAction.KIND_POLICY_VERSION, str(row.version)
     await transaction.record(action(kind, row.author, subject, words, **texts))
     if told := breakglass.told(metadata.read_targets(row.targets).signed):

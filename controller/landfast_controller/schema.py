@@ -5,7 +5,7 @@ decided. Everything else is state that follows from what was logged in the same 
 since 1970 (CLOCK_REALTIME).
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 
 #: Kept in the file as PRAGMA user_version; raised on any change below.
 SCHEMA_VERSION = 3
@@ -31,6 +31,7 @@ hosts = Table(
     Column("banned_ns", BigInteger),  # null: the host is not banned
     Column("banned_by", String, nullable=False, default=""),  # SPIFFE id
     Column("ban_reason", String, nullable=False, default=""),
+    Column("labels", String, nullable=False, default=""),  # separated by commas, in order
 )
 
 identities = Table(
@@ -115,6 +116,36 @@ shadowed = Table(
     Column("stopped_ns", BigInteger),  # null: it ends by itself
     Column("reported_ns", BigInteger),
     Column("report", LargeBinary, nullable=False, default=b""),  # landfast.v1.ShadowReport, the newest
+)
+
+#: How each version reaches the hosts; that of the newest one counts.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Integer, nullable=False),  # landfast.v1.Rollout.State
+    Column("stages", String, nullable=False),  # separated by commas
+    Column("stage", Integer, nullable=False),  # index of the one that it is in
+    Column("since_ns", BigInteger, nullable=False),  # in that stage
+    Column("base", BigInteger, nullable=False),  # version of the hosts that it has not reached; 0: none
+    Column("ignores_denials", Integer, nullable=False),
+    Column("by", String, nullable=False),  # SPIFFE id of who turned it last
+    Column("reason", String, nullable=False),
+)
+
+#: Versions that hosts were given before everybody. Written before they are sent, never lowered.
+placements = Table(
+    "placements",
+    metadata,
+    Column("host", String, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("given_ns", BigInteger, nullable=False),
+    Column("excused", Integer, nullable=False),  # 1: what goes wrong there no longer halts the rollout
+    Column("sampled_ns", BigInteger),  # of the counters that follow; null: the host had told none
+    Column("denied", BigInteger, nullable=False),
+    Column("would_deny", BigInteger, nullable=False),
+    Column("denied_rate", Float, nullable=False),  # a second, before
+    Column("would_deny_rate", Float, nullable=False),
 )
 
 #: TUF root metadata: versions from 1, without a gap.

@@ -12,13 +12,15 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from landfast.channel import MESSAGE_LIMIT
-from landfast.v1 import agent_pb2, audit_pb2, fleet_pb2, policy_pb2, shadow_pb2
+from landfast.identity import Role, SpiffeId
+from landfast.v1 import agent_pb2, audit_pb2, fleet_pb2, policy_pb2, rollout_pb2, shadow_pb2
 from landfast.v1.agent_pb2_grpc import add_AgentServiceServicer_to_server
 from landfast.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from landfast.v1.fleet_pb2_grpc import add_FleetServiceServicer_to_server, add_IdentityServiceServicer_to_server
 from landfast.v1.policy_pb2_grpc import add_PolicyServiceServicer_to_server
+from landfast.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from landfast.v1.shadow_pb2_grpc import add_ShadowServiceServicer_to_server
-from landfast_controller import access, policies
+from landfast_controller import access
 from landfast_controller.authority import Authority
 from landfast_controller.beside import beside
 from landfast_controller.certificate import ServerCertificate
@@ -27,23 +29,26 @@ from landfast_controller.deployment import Deployment
 from landfast_controller.errors import UnavailableError
 from landfast_controller.ingest import Ingest
 from landfast_controller.initialise import DATABASE, SERVER
-from landfast_controller.policies import Newest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.reports import Reports
+from landfast_controller.rollout.conductor import Conductor
+from landfast_controller.rollout.placement import Placement
+from landfast_controller.rollout.sight import Sight
 from landfast_controller.roster import Roster
 from landfast_controller.services.agent import AgentService
 from landfast_controller.services.audit import AuditService
 from landfast_controller.services.fleet import FleetService
 from landfast_controller.services.identity import IdentityService
 from landfast_controller.services.policy import PolicyService
+from landfast_controller.services.rollout import RolloutService
 from landfast_controller.services.shadow import ShadowService
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
 
-_CONTRACT = (agent_pb2, policy_pb2, fleet_pb2, shadow_pb2, audit_pb2, health_pb2, reflection_pb2)
+_CONTRACT = (agent_pb2, policy_pb2, rollout_pb2, fleet_pb2, shadow_pb2, audit_pb2, health_pb2, reflection_pb2)
 
 #: Open streams end by themselves only when their client goes; on a stop they get this long.
 _GRACE_S = 0.5
@@ -92,8 +97,8 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     server = grpc.aio.server(interceptors=[access.Gate(deployment.roster)], options=OPTIONS)
     _add_services(server, deployment)
     port = _bind(server, listen, credentials)
-    ingest, reports, roster = deployment.ingest, deployment.reports, deployment.roster
-    async with beside(ingest.run()), beside(reports.run()), beside(roster.watch()):
+    ingest, reports, roster, conductor = deployment.ingest, deployment.reports, deployment.roster, deployment.conductor
+    async with beside(ingest.run()), beside(reports.run()), beside(roster.watch()), beside(conductor.run()):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
         try:
@@ -105,22 +110,35 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
 
 async def _deployment(store: Store, authority: Authority, config: Config) -> Deployment:
     """Reads back what is kept in memory."""
-    roster, newest, shadows = Roster(), Newest(), Shadows(store)
+    roster, presence, shadows = Roster(), Presence(), Shadows(store)
     async with store.reading() as connection:
         await roster.load(connection)
-        newest.version = await policies.read(connection, 0)
+        placement = await Placement.load(store, connection)
         trust = await Trust.load(connection, config.directory)
         await shadows.load(connection)
-    lifetimes = Lifetimes(config.agent_lifetime, config.renew_expired_within)
-    proposals, ingest, reports = Proposals(store, newest, trust), Ingest(store), Reports(store)
-    kept = (roster, trust, newest, Presence(), proposals, ingest, reports, shadows)
-    return Deployment(store, authority, lifetimes, *kept)
+    myself, sight = SpiffeId(authority.domain, Role.CONTROLLER), Sight(presence, config.rollout.limits)
+    conductor = Conductor(store, placement, sight, myself)
+    return Deployment(
+        store=store,
+        authority=authority,
+        lifetimes=Lifetimes(config.agent_lifetime, config.renew_expired_within),
+        roster=roster,
+        trust=trust,
+        placement=placement,
+        presence=presence,
+        proposals=Proposals(store, placement, conductor, trust, config.rollout.stages),
+        conductor=conductor,
+        ingest=Ingest(store),
+        reports=Reports(store),
+        shadows=shadows,
+    )
 
 
 def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:
     access.check_complete(methods())
     add_AgentServiceServicer_to_server(AgentService(deployment), server)
     add_PolicyServiceServicer_to_server(PolicyService(deployment), server)
+    add_RolloutServiceServicer_to_server(RolloutService(deployment), server)
     add_FleetServiceServicer_to_server(FleetService(deployment), server)
     add_IdentityServiceServicer_to_server(IdentityService(deployment), server)
     add_ShadowServiceServicer_to_server(ShadowService(deployment), server)

@@ -5,8 +5,6 @@ long as a timestamp lasts, and no other.
 """
 
 import asyncio
-import time
-from datetime import timedelta
 from pathlib import Path
 
 from securesystemslib.signer import Signer
@@ -24,17 +22,15 @@ from landfast.trust.verifier import missing_approvals, policy_file, stands_alone
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import policies, schema
 from landfast_controller.actions import action
+from landfast_controller.announcements import Announcements
 from landfast_controller.errors import ConflictError, InvalidError, UnavailableError
 from landfast_controller.store import Store, Transaction
 
 ONLINE_KEY = "online.key"
 
-#: A host that hears nothing for so long tells that its policy is stale.
-TIMESTAMP_LIFETIME = timedelta(hours=24)
 #: Hosts get a fresh timestamp this often.
 RENEWAL_S = 3600.0
 
-_ANNOUNCED_S = 60.0  # one signature serves all hosts for this long
 _KEPT = 64  # proofs in memory, for hosts that hold different versions
 _STEPS, _STEP_BYTES = 64, 32 << 20  # of what a host has missed
 
@@ -44,8 +40,7 @@ class Trust:
 
     def __init__(self, online: Signer, roots: list[bytes], stamp: int) -> None:
         self.roots = roots
-        self._online, self._stamp = online, stamp
-        self._announced: tuple[int, float, dict[str, bytes]] = (0, 0.0, {})
+        self._announcements = Announcements(online, stamp)
         self._steps: dict[tuple[int, int], dict[str, bytes]] = {}
         self._asking = asyncio.Lock()
 
@@ -84,11 +79,14 @@ class Trust:
         return version
 
     async def proof(self, store: Store, version: int, held: int) -> dict[str, bytes]:
-        """What a host that holds version `held` (0: none) needs to believe in `version`, which is the newest."""
+        """What a host that holds version `held` (0: none) needs to believe that `version` is the newest.
+
+        It is for this host: while a rollout runs, others are told of another one.
+        """
         if (version, held) not in self._steps:
             await self._remember(store, version, held)
         roots = {f"{number}.root.json": root for number, root in enumerate(self.roots, 1) if number > 1}
-        return roots | self._newest(version) | self._steps[version, held]
+        return roots | self._announcements.of(version) | self._steps[version, held]
 
     async def _remember(self, store: Store, version: int, held: int) -> None:
         """One host asks the database, the others that have come meanwhile wait for its answer."""
@@ -115,18 +113,6 @@ class Trust:
             targets, canonical = await policies.proof(connection, version)
             files |= _files(version, targets, canonical)
             size += len(canonical)
-        return files
-
-    def _newest(self, version: int) -> dict[str, bytes]:
-        """Snapshot and timestamp, the same for all hosts at a time: none is ever sent an older one.
-
-        Their versions are microseconds since 1970: each is newer than those before.
-        """
-        known, at, files = self._announced
-        if known != version or time.monotonic() - at > _ANNOUNCED_S:
-            self._stamp = max(self._stamp + 1, time.time_ns() // 1000)
-            files = metadata.newest(version, self._stamp, self._online, TIMESTAMP_LIFETIME)
-            self._announced = version, time.monotonic(), files
         return files
 
 

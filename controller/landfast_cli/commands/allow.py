@@ -3,6 +3,7 @@
 import click
 
 from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.options import at_once as at_once_option
 from landfast_cli.commands.options import reason as reason_option
 from landfast_cli.commands.options import wait as wait_option
 
@@ -36,6 +37,7 @@ Examples:
 @click.argument("ports", metavar="PORTS")
 @reason_option
 @click.option("--expires", metavar="WHEN", help="E.g. 4h, or 2027-06-30T00:00:00Z; without it the rule stays.")
+@at_once_option
 @wait_option
 @as_json_option
 def add(
@@ -46,6 +48,7 @@ def add(
     reason: str,
     ticket: str,
     expires: str | None,
+    at_once: bool,
     wait: bool,
     timeout: float,
     as_json: bool,
@@ -63,7 +66,11 @@ def add(
     with understood():
         rule = make_rule(destination, parse_port_list(ports), reason=reason, ticket=ticket, expires=until)
     carry_out(
-        lambda policy: add_rule(policy.draft(), data_class, rule, now), (reason, ticket), (wait, timeout), as_json
+        lambda policy: add_rule(policy.draft(), data_class, rule, now),
+        (reason, ticket),
+        (wait, timeout),
+        at_once=at_once,
+        as_json=as_json,
     )
 
 
@@ -71,12 +78,14 @@ def add(
     epilog="""\b
 Examples:
   landfast allow remove eea-user-data 10.20.0.0/16 tcp/443,tcp/5432 --reason "replication has moved" --wait
+  landfast allow remove eea-user-data 10.20.0.0/16 tcp/443,tcp/5432 --reason "broken into" --at-once
 """
 )
 @click.argument("data_class", metavar="CLASS")
 @click.argument("destination", metavar="DEST")
 @click.argument("ports", metavar="PORTS")
 @reason_option
+@at_once_option
 @wait_option
 @as_json_option
 def remove(
@@ -86,6 +95,7 @@ def remove(
     ports: str,
     reason: str,
     ticket: str,
+    at_once: bool,
     wait: bool,
     timeout: float,
     as_json: bool,
@@ -101,7 +111,8 @@ def remove(
         lambda policy: remove_rule(policy.draft(), data_class, destination, entries),
         (reason, ticket),
         (wait, timeout),
-        as_json,
+        at_once=at_once,
+        as_json=as_json,
     )
 
 

@@ -7,6 +7,7 @@ import click
 
 from landfast_cli.commands.options import File
 from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.options import at_once as at_once_option
 from landfast_cli.commands.options import since as since_option
 from landfast_cli.commands.options import wait as wait_option
 
@@ -109,9 +110,10 @@ Examples:
 )
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--key", type=File, help="Your signing key. [default: the one given to `landfast login`]")
+@at_once_option
 @wait_option
 @as_json_option
-def approve(number: int, key: Path | None, wait: bool, timeout: float, as_json: bool) -> None:
+def approve(*, number: int, key: Path | None, at_once: bool, wait: bool, timeout: float, as_json: bool) -> None:
     """Sign a change, which is shown first. The signature is good for exactly this, on top of exactly what is there."""
     from landfast.v1.policy_pb2 import ApproveChangeRequest
     from landfast_cli import changes, differences, queue, signing
@@ -125,9 +127,11 @@ def approve(number: int, key: Path | None, wait: bool, timeout: float, as_json: 
             click.echo("\n".join(queue.description(found)))
             _print_differences(before, policy)
         signature = draft.sign(signing.load(key or current.login.signing_key()))
-        request = ApproveChangeRequest(id=number, key_id=signature.keyid, signature=signature.signature)
+        request = ApproveChangeRequest(
+            id=number, key_id=signature.keyid, signature=signature.signature, at_once=at_once
+        )
         answer = current.policies.ApproveChange(request, timeout=PROPOSAL_TIMEOUT_S)
-        outcome = Outcome(answer, differences.widened(before.ground.policy, policy.draft()))
+        outcome = Outcome(answer, differences.widened(before.ground.policy, policy.draft()), at_once)
         changes.conclude(current, outcome, (wait, timeout), as_json)
 
 

@@ -72,6 +72,27 @@ def show(host: str, as_json: bool) -> None:
 @fleet.command(
     epilog="""\b
 Examples:
+  landfast fleet label hall-1 canary
+  landfast fleet label hall-1 canary --remove
+"""
+)
+@click.argument("host")
+@click.argument("name", metavar="LABEL")
+@click.option("--remove", is_flag=True, help="Take the label away.")
+def label(host: str, name: str, remove: bool) -> None:
+    """Give HOST a label. Rollouts have stages by label; what a host has been given it keeps."""
+    from landfast.v1.fleet_pb2 import LabelHostRequest
+    from landfast_cli.session import TIMEOUT_S, session
+
+    with session() as current:
+        request = LabelHostRequest(name=host, label=name, remove=remove)
+        found = current.fleet.LabelHost(request, timeout=TIMEOUT_S).host
+    click.echo(f"labels of {host}: {', '.join(found.labels) or 'none'}")
+
+
+@fleet.command(
+    epilog="""\b
+Examples:
   landfast fleet ban hall-1 --reason "its disk was stolen"
 """
 )

@@ -33,7 +33,16 @@ def wait(command: F) -> F:
     command = click.option(
         "--timeout", type=seconds, default=60, show_default=True, metavar="S", help="Longest wait, in seconds."
     )(command)
-    return click.option("--wait", is_flag=True, help="Until all connected hosts have proved it.")(command)
+    return click.option("--wait", is_flag=True, help="Until all connected hosts have proved it, or its rollout halts.")(
+        command
+    )
+
+
+def at_once(command: F) -> F:
+    """`--at-once`: without stages."""
+    return click.option("--at-once", is_flag=True, help="If accepted: to all hosts now, without stages. Logged.")(
+        command
+    )
 
 
 def out(command: F) -> F:

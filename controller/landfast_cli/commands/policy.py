@@ -6,6 +6,7 @@ import click
 
 from landfast_cli.commands.options import File
 from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.options import at_once as at_once_option
 from landfast_cli.commands.options import reason as reason_option
 from landfast_cli.commands.options import wait as wait_option
 from landfast_cli.commands.suggest import suggest
@@ -123,10 +124,14 @@ Examples:
 )
 @click.argument("file", type=File)
 @reason_option
+@at_once_option
 @wait_option
 @as_json_option
-def apply(*, file: Path, reason: str, ticket: str, wait: bool, timeout: float, as_json: bool) -> None:
-    """Make a file the next version of the policy. What is not in the file is taken away."""
+def apply(*, file: Path, reason: str, ticket: str, at_once: bool, wait: bool, timeout: float, as_json: bool) -> None:
+    """Make a file the next version of the policy. What is not in the file is taken away.
+
+    Once accepted it reaches the hosts in the controller's stages: `landfast rollout status`.
+    """
     from landfast_cli import changes, differences, files, remarks, versions
     from landfast_cli.session import session
 
@@ -137,7 +142,7 @@ def apply(*, file: Path, reason: str, ticket: str, wait: bool, timeout: float, a
         if before.policy and not differences.between(before.policy, source.draft):
             changes.nothing_to_do(before.policy, as_json)
             return
-        accepted = versions.propose(current, source.draft, before, reason, ticket)
+        accepted = versions.propose(current, source.draft, before, (reason, ticket), at_once=at_once)
         changes.conclude(current, accepted, (wait, timeout), as_json)
 
 
@@ -167,13 +172,17 @@ def history(limit: int, as_json: bool) -> None:
     epilog="""\b
 Examples:
   landfast policy rollback 6 --reason "version 7 cut off the resolver" --wait
+  landfast policy rollback 6 --reason "no hurry" --staged
 """
 )
 @click.argument("version", type=click.IntRange(min=1))
 @reason_option
+@click.option("--at-once/--staged", default=True, show_default=True, help="To all hosts now, or in stages.")
 @wait_option
 @as_json_option
-def rollback(*, version: int, reason: str, ticket: str, wait: bool, timeout: float, as_json: bool) -> None:
+def rollback(
+    *, version: int, reason: str, ticket: str, at_once: bool, wait: bool, timeout: float, as_json: bool
+) -> None:
     """Make the contents of an old VERSION the next one. Rules that have expired since are left out."""
     from landfast_cli import changes, versions
     from landfast_cli.expired import without_expired
@@ -181,7 +190,7 @@ def rollback(*, version: int, reason: str, ticket: str, wait: bool, timeout: flo
 
     with session() as current:
         old = versions.decoded(versions.fetch(current, version))
-        made = versions.change(current, lambda _: without_expired(old.draft()), reason, ticket)
+        made = versions.change(current, lambda _: without_expired(old.draft()), (reason, ticket), at_once=at_once)
         changes.conclude(current, made, (wait, timeout), as_json)
 
 

@@ -32,6 +32,7 @@ from landfast_controller.deployment import Deployment
 from landfast_controller.errors import InvalidError, RefusedError
 from landfast_controller.presence import Seat
 from landfast_controller.renewal import Issued, Pair
+from landfast_controller.rollout import records
 from landfast_controller.store import Transaction
 from landfast_controller.trust import RENEWAL_S
 
@@ -89,7 +90,7 @@ class AgentService(AgentServiceServicer):
             send = _Writer(context).send
             try:
                 async with (
-                    beside(self._distribute(send, hello.loaded)),
+                    beside(self._distribute(send, caller.name, hello.loaded)),
                     beside(self._shadow(send, caller.name, hello.shadow)),
                 ):
                     await self._listen(request_iterator, caller, seat, hello.loaded)
@@ -115,24 +116,32 @@ class AgentService(AgentServiceServicer):
     async def _greet(self, caller: Caller, hello: Hello) -> None:
         """Records the host's words, and that its certificate is in use. Not to be torn in two by a cancellation."""
 
+        placement, held = self.deployment.placement, hello.loaded.version
+        newest = placement.newest.policy.version if placement.newest else 0
+        is_ahead = placement.of(caller.name) < held <= newest
+
         async def greet(transaction: Transaction) -> list[str]:
             await hosts.greeted(transaction, caller, hello)
+            if is_ahead:
+                await records.place(transaction, held, {caller.name: None})
             return await renewal.use(transaction, caller)
 
         self.deployment.roster.withdraw(await self.deployment.store.write(greet))
+        if is_ahead:  # an older copy of the database does not know what the host was given
+            await placement.give(held, [caller.name])
+        self.deployment.conductor.notice()
 
-    async def _distribute(self, send: _Send, loaded: PolicyState) -> None:
-        """Sends the newest policy with its proof whenever there is one, and now and then a fresh proof alone.
+    async def _distribute(self, send: _Send, host: str, loaded: PolicyState) -> None:
+        """Sends the version that the host is to have with its proof, and now and then a fresh proof alone.
 
         What the host has already is not sent again, but for the proof: by its age the host knows that it is not kept
         from a newer one.
         """
-        sent: PolicyVersion | None = None
+        sent = 0
         while True:
-            newest = await self._newer(sent)
-            is_known = newest is sent or _is_loaded(loaded, newest)
-            await send(SyncResponse(policy=await self._proved(newest, loaded, whole=not is_known)))
-            sent = newest
+            number = await self._another(host, sent)
+            await send(SyncResponse(policy=await self._proved(number, loaded, is_sent=number == sent)))
+            sent = number
 
     async def _shadow(self, send: _Send, host: str, told: Shadow) -> None:
         """Tells a host what to judge by, when that is something else than what it judges by already."""
@@ -140,20 +149,19 @@ class AgentService(AgentServiceServicer):
             told = await self.deployment.shadows.after(host, told)
             await send(SyncResponse(shadow=told))
 
-    async def _newer(self, sent: PolicyVersion | None) -> PolicyVersion:
-        """The newest version when there is another, or when its proof is to be renewed."""
+    async def _another(self, host: str, sent: int) -> int:
+        """The version that the host is to have when that is another one, or when its proof is to be renewed."""
         try:
             async with asyncio.timeout(RENEWAL_S if sent else None):
-                return await self.deployment.newest.after(sent)
+                return await self.deployment.placement.after(host, sent)
         except TimeoutError:
-            assert sent is not None
             return sent
 
-    async def _proved(self, version: PolicyVersion, loaded: PolicyState, *, whole: bool) -> Policy:
-        """For a host that has `loaded`, with the bytes of the policy when it is to be `whole`."""
-        number, held = version.policy.version, loaded.version
-        proof = await self.deployment.trust.proof(self.deployment.store, number, held)
-        content = version.policy.canonical if whole else b""
+    async def _proved(self, number: int, loaded: PolicyState, *, is_sent: bool) -> Policy:
+        """For a host that has `loaded`, with the bytes of the policy unless it has them."""
+        version = await self.deployment.placement.version(number)
+        proof = await self.deployment.trust.proof(self.deployment.store, number, loaded.version)
+        content = b"" if is_sent or _is_loaded(loaded, version) else version.policy.canonical
         return Policy(version=number, canonical=content, digest=version.policy.digest, proof=proof)
 
     async def _listen(
@@ -168,7 +176,7 @@ class AgentService(AgentServiceServicer):
                         loaded.CopyFrom(request.policy_state)
                     await self._report(caller, seat, request.policy_state)
                 case "health":
-                    seat.health = request.health
+                    seat.told(request.health)
                 case "hello":
                     raise InvalidError("Sync: a second Hello; it is the first message of a stream and no other")
 
@@ -180,6 +188,7 @@ class AgentService(AgentServiceServicer):
         name = PolicyState.State.Name(state.state).removeprefix("STATE_")
         _log.info("policy state", host=caller.name, version=state.version, state=name, why=state.reason)
         await self.deployment.reports.record(caller, state)
+        self.deployment.conductor.notice()
         seat.received = None
 
     async def _take(self, requests: AsyncIterator[PushRequest], host: str, pending: _Pending) -> None:
@@ -208,6 +217,6 @@ async def _next_settled(pending: _Pending) -> int | None:
     return None if stored is None else await stored
 
 
-def _is_loaded(loaded: PolicyState, newest: PolicyVersion) -> bool:
-    same = loaded.version == newest.policy.version and loaded.digest == newest.policy.digest
+def _is_loaded(loaded: PolicyState, version: PolicyVersion) -> bool:
+    same = loaded.version == version.policy.version and loaded.digest == version.policy.digest
     return same and loaded.state == PolicyState.STATE_APPLIED

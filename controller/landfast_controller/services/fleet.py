@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Row
 
 from landfast.v1.fleet_pb2 import (
     BanHostRequest,
@@ -14,6 +15,8 @@ from landfast.v1.fleet_pb2 import (
     GetHostRequest,
     GetHostResponse,
     Host,
+    LabelHostRequest,
+    LabelHostResponse,
     ListHostsRequest,
     ListHostsResponse,
     UnbanHostRequest,
@@ -25,6 +28,8 @@ from landfast_controller.actions import checked_reason
 from landfast_controller.authority import requested_key
 from landfast_controller.callers import Context, caller_of
 from landfast_controller.deployment import Deployment
+from landfast_controller.errors import InvalidError
+from landfast_controller.rollout.plan import check_label
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,7 @@ class FleetService(FleetServiceServicer):
     async def ListHosts(self, request: ListHostsRequest, context: Context) -> ListHostsResponse:
         async with self.deployment.store.reading() as connection:
             rows = await hosts.rows(connection)
-        newest = self.deployment.newest.version
-        return ListHostsResponse(hosts=[hosts.message(row, newest, self.deployment.presence) for row in rows])
+        return ListHostsResponse(hosts=[await self._message(row) for row in rows])
 
     async def GetHost(self, request: GetHostRequest, context: Context) -> GetHostResponse:
         return GetHostResponse(host=await self._host(enrolment.checked_host(request.name)))
@@ -63,6 +67,12 @@ class FleetService(FleetServiceServicer):
         self.deployment.roster.unban(name)
         return UnbanHostResponse(host=await self._host(name))
 
+    async def LabelHost(self, request: LabelHostRequest, context: Context) -> LabelHostResponse:
+        actor, name, label = caller_of(context), enrolment.checked_host(request.name), _label(request.label)
+        await self.deployment.store.write(lambda tx: membership.label(tx, actor, name, label, remove=request.remove))
+        self.deployment.conductor.notice()
+        return LabelHostResponse(host=await self._host(name))
+
     async def EvictHost(self, request: EvictHostRequest, context: Context) -> EvictHostResponse:
         actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
         ended = await self.deployment.store.write(lambda tx: membership.evict(tx, actor, name, reason))
@@ -74,4 +84,17 @@ class FleetService(FleetServiceServicer):
             rows = await hosts.rows(connection, name)
         if not rows:
             raise membership.not_enrolled(name)
-        return hosts.message(rows[0], self.deployment.newest.version, self.deployment.presence)
+        return await self._message(rows[0])
+
+    async def _message(self, row: Row[tuple[object, ...]]) -> Host:
+        number = self.deployment.placement.of(row.name)
+        wanted = await self.deployment.placement.version(number) if number else None
+        return hosts.message(row, wanted, self.deployment.presence)
+
+
+def _label(label: str) -> str:
+    try:
+        check_label(label)
+    except ValueError as error:
+        raise InvalidError(f"label: {error}") from None
+    return label

@@ -51,7 +51,9 @@ class PolicyService(PolicyServiceServicer):
 
     async def ProposePolicy(self, request: ProposePolicyRequest, context: Context) -> ProposePolicyResponse:
         caller, why = caller_of(context), (request.reason, request.ticket)
-        change, version = await self.deployment.proposals.propose(caller, request.canonical, request.targets, why)
+        change, version = await self.deployment.proposals.propose(
+            caller, request.canonical, request.targets, why, at_once=request.at_once
+        )
         return ProposePolicyResponse(change=change, policy_version=version)
 
     async def ListChanges(self, request: ListChangesRequest, context: Context) -> ListChangesResponse:
@@ -67,7 +69,8 @@ class PolicyService(PolicyServiceServicer):
 
     async def ApproveChange(self, request: ApproveChangeRequest, context: Context) -> ApproveChangeResponse:
         caller, proposals = caller_of(context), self.deployment.proposals
-        change, version = await proposals.approve(caller, request.id, request.key_id, request.signature)
+        signed = request.key_id, request.signature
+        change, version = await proposals.approve(caller, request.id, signed, at_once=request.at_once)
         return ApproveChangeResponse(change=change, policy_version=version)
 
     async def CloseChange(self, request: CloseChangeRequest, context: Context) -> CloseChangeResponse:

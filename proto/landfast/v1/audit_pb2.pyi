@@ -162,6 +162,16 @@ class ControlAction(_message.Message):
         KIND_SHADOW_STOPPED: ControlAction._Kind.ValueType  # 18
         KIND_BREAK_GLASS: ControlAction._Kind.ValueType  # 19
         """Somebody has made a policy version alone, in an emergency."""
+        KIND_ROLLOUT_STAGE: ControlAction._Kind.ValueType  # 20
+        """A rollout has reached its next stage, was paused or resumed, has halted, is done: every host that is connected has
+        proved the version.
+        """
+        KIND_ROLLOUT_PAUSED: ControlAction._Kind.ValueType  # 21
+        KIND_ROLLOUT_RESUMED: ControlAction._Kind.ValueType  # 22
+        KIND_ROLLOUT_HALTED: ControlAction._Kind.ValueType  # 23
+        KIND_ROLLOUT_DONE: ControlAction._Kind.ValueType  # 24
+        KIND_HOST_LABELLED: ControlAction._Kind.ValueType  # 25
+        """A host was given a label, or lost one."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -191,6 +201,16 @@ class ControlAction(_message.Message):
     KIND_SHADOW_STOPPED: ControlAction.Kind.ValueType  # 18
     KIND_BREAK_GLASS: ControlAction.Kind.ValueType  # 19
     """Somebody has made a policy version alone, in an emergency."""
+    KIND_ROLLOUT_STAGE: ControlAction.Kind.ValueType  # 20
+    """A rollout has reached its next stage, was paused or resumed, has halted, is done: every host that is connected has
+    proved the version.
+    """
+    KIND_ROLLOUT_PAUSED: ControlAction.Kind.ValueType  # 21
+    KIND_ROLLOUT_RESUMED: ControlAction.Kind.ValueType  # 22
+    KIND_ROLLOUT_HALTED: ControlAction.Kind.ValueType  # 23
+    KIND_ROLLOUT_DONE: ControlAction.Kind.ValueType  # 24
+    KIND_HOST_LABELLED: ControlAction.Kind.ValueType  # 25
+    """A host was given a label, or lost one."""
 
     @_typing.final
     class FieldsEntry(_message.Message):

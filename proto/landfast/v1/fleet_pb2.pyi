@@ -37,13 +37,17 @@ class Host(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     IDENTITY_EXPIRES_FIELD_NUMBER: _builtins.int
     BAN_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     connected: _builtins.bool
     """A Sync stream is open."""
     proved: _builtins.bool
-    """PolicyState is APPLIED, of the newest version, with the expected map digest."""
+    """PolicyState is APPLIED, of the version that the host is meant to have, with the expected map digest."""
     last_sequence: _builtins.int
     """Sequence number of the last event stored."""
+    wanted: _builtins.int
+    """The version that it is meant to have: the newest, unless that has not reached it yet. 0: none."""
     @_builtins.property
     def enrolled(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -62,6 +66,8 @@ class Host(_message.Message):
     def ban(self) -> Global___Ban:
         """Set while it is banned."""
 
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -76,10 +82,12 @@ class Host(_message.Message):
         last_sequence: _builtins.int = ...,
         identity_expires: _timestamp_pb2.Timestamp | None = ...,
         ban: Global___Ban | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        wanted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ban", b"ban", "enrolled", b"enrolled", "health", b"health", "hello", b"hello", "identity_expires", b"identity_expires", "last_seen", b"last_seen", "policy_state", b"policy_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ban", b"ban", "connected", b"connected", "enrolled", b"enrolled", "health", b"health", "hello", b"hello", "identity_expires", b"identity_expires", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "name", b"name", "policy_state", b"policy_state", "proved", b"proved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ban", b"ban", "connected", b"connected", "enrolled", b"enrolled", "health", b"health", "hello", b"hello", "identity_expires", b"identity_expires", "labels", b"labels", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "name", b"name", "policy_state", b"policy_state", "proved", b"proved", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -325,6 +333,51 @@ class UnbanHostResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnbanHostResponse: _TypeAlias = UnbanHostResponse  # noqa: Y015
+
+@_typing.final
+class LabelHostRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    label: _builtins.str
+    remove: _builtins.bool
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label: _builtins.str = ...,
+        remove: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "name", b"name", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelHostRequest: _TypeAlias = LabelHostRequest  # noqa: Y015
+
+@_typing.final
+class LabelHostResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def host(self) -> Global___Host: ...
+    def __init__(
+        self,
+        *,
+        host: Global___Host | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelHostResponse: _TypeAlias = LabelHostResponse  # noqa: Y015
 
 @_typing.final
 class EvictHostRequest(_message.Message):

@@ -59,6 +59,11 @@ class FleetServiceStub:
                 request_serializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostRequest.SerializeToString,
                 response_deserializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostResponse.FromString,
                 _registered_method=True)
+        self.LabelHost = channel.unary_unary(
+                '/landfast.v1.FleetService/LabelHost',
+                request_serializer=landfast_dot_v1_dot_fleet__pb2.LabelHostRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_fleet__pb2.LabelHostResponse.FromString,
+                _registered_method=True)
         self.EvictHost = channel.unary_unary(
                 '/landfast.v1.FleetService/EvictHost',
                 request_serializer=landfast_dot_v1_dot_fleet__pb2.EvictHostRequest.SerializeToString,
@@ -101,6 +106,13 @@ class FleetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LabelHost(self, request, context):
+        """Gives the host a label, or takes one away: rollouts have stages by label.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvictHost(self, request, context):
         """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name.
         """
@@ -135,6 +147,11 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.UnbanHost,
                     request_deserializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostRequest.FromString,
                     response_serializer=landfast_dot_v1_dot_fleet__pb2.UnbanHostResponse.SerializeToString,
+            ),
+            'LabelHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.LabelHost,
+                    request_deserializer=landfast_dot_v1_dot_fleet__pb2.LabelHostRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_fleet__pb2.LabelHostResponse.SerializeToString,
             ),
             'EvictHost': grpc.unary_unary_rpc_method_handler(
                     servicer.EvictHost,
@@ -277,6 +294,33 @@ class FleetService:
             '/landfast.v1.FleetService/UnbanHost',
             landfast_dot_v1_dot_fleet__pb2.UnbanHostRequest.SerializeToString,
             landfast_dot_v1_dot_fleet__pb2.UnbanHostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LabelHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.FleetService/LabelHost',
+            landfast_dot_v1_dot_fleet__pb2.LabelHostRequest.SerializeToString,
+            landfast_dot_v1_dot_fleet__pb2.LabelHostResponse.FromString,
             options,
             channel_credentials,
             insecure,

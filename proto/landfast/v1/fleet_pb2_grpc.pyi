@@ -40,6 +40,8 @@ class FleetServiceStub:
     BanHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.BanHostRequest, _fleet_pb2.BanHostResponse]
     """The host may neither connect nor enrol until it is unbanned. Cuts what it has open, at once. Its certificates stay."""
     UnbanHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.UnbanHostRequest, _fleet_pb2.UnbanHostResponse]
+    LabelHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.LabelHostRequest, _fleet_pb2.LabelHostResponse]
+    """Gives the host a label, or takes one away: rollouts have stages by label."""
     EvictHost: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.EvictHostRequest, _fleet_pb2.EvictHostResponse]
     """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name."""
 
@@ -53,6 +55,8 @@ class FleetServiceAsyncStub(FleetServiceStub):
     BanHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.BanHostRequest, _fleet_pb2.BanHostResponse]  # type: ignore[assignment]
     """The host may neither connect nor enrol until it is unbanned. Cuts what it has open, at once. Its certificates stay."""
     UnbanHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.UnbanHostRequest, _fleet_pb2.UnbanHostResponse]  # type: ignore[assignment]
+    LabelHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.LabelHostRequest, _fleet_pb2.LabelHostResponse]  # type: ignore[assignment]
+    """Gives the host a label, or takes one away: rollouts have stages by label."""
     EvictHost: _aio.UnaryUnaryMultiCallable[_fleet_pb2.EvictHostRequest, _fleet_pb2.EvictHostResponse]  # type: ignore[assignment]
     """Ends the host's certificates, and cuts what it has open, at once. It may enrol again with a token of its name."""
 
@@ -93,6 +97,14 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_pb2.UnbanHostRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_pb2.UnbanHostResponse, _abc.Awaitable[_fleet_pb2.UnbanHostResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def LabelHost(
+        self,
+        request: _fleet_pb2.LabelHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.LabelHostResponse, _abc.Awaitable[_fleet_pb2.LabelHostResponse]]:
+        """Gives the host a label, or takes one away: rollouts have stages by label."""
 
     @_abc_1.abstractmethod
     def EvictHost(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landfast/v1/policy.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x11\n\tcanonical\x18\x02 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12-\n\x05proof\x18\x04 \x03(\x0b\x32\x1e.landfast.v1.Policy.ProofEntry\x1a,\n\nProofEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xc9\x01\n\rPolicyVersion\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Policy\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ticket\x18\x04 \x01(\t\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmap_digest\x18\x06 \x01(\x0c\x12\x11\n\tapprovers\x18\x07 \x03(\t\x12\x0f\n\x07targets\x18\x08 \x01(\x0c\"\xe3\x04\n\x06\x43hange\x12\n\n\x02id\x18\x01 \x01(\x04\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.landfast.v1.Change.State\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06ticket\x18\x05 \x01(\t\x12+\n\x07\x63reated\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x08 \x01(\x04\x12\x0e\n\x06\x64igest\x18\t \x01(\x0c\x12\x11\n\tapprovers\x18\n \x03(\t\x12\x31\n\x07missing\x18\x0b \x03(\x0b\x32 .landfast.v1.Change.MissingEntry\x12\x0e\n\x06widens\x18\x0c \x03(\t\x12\x11\n\twidenings\x18\r \x01(\x04\x12\x11\n\tclosed_by\x18\x0e \x01(\t\x12\x12\n\nclosed_why\x18\x0f \x01(\t\x12\x11\n\tcanonical\x18\x10 \x01(\x0c\x12\x0f\n\x07targets\x18\x11 \x01(\x0c\x1a.\n\x0cMissingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x12\n\x0eSTATE_ACCEPTED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x13\n\x0fSTATE_WITHDRAWN\x10\x04\x12\x11\n\rSTATE_EXPIRED\x10\x05\x12\x13\n\x0fSTATE_OVERTAKEN\x10\x06\"#\n\x10GetPolicyRequest\x12\x0f\n\x07version\x18\x01 \x01(\x04\"G\n\x11GetPolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"4\n\x13ListPoliciesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"K\n\x14ListPoliciesResponse\x12\x33\n\x0fpolicy_versions\x18\x01 \x03(\x0b\x32\x1a.landfast.v1.PolicyVersion\"Z\n\x14ProposePolicyRequest\x12\x11\n\tcanonical\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ticket\x18\x03 \x01(\t\x12\x0f\n\x07targets\x18\x04 \x01(\x0c\"p\n\x15ProposePolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x13.landfast.v1.Change\"3\n\x12ListChangesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\";\n\x13ListChangesResponse\x12$\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x13.landfast.v1.Change\"\x1e\n\x10GetChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"8\n\x11GetChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\"E\n\x14\x41pproveChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\t\"p\n\x15\x41pproveChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\x12\x32\n\x0epolicy_version\x18\x02 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"0\n\x12\x43loseChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x13\x43loseChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\"\x12\n\x10ListRootsRequest\"\"\n\x11ListRootsResponse\x12\r\n\x05roots\x18\x01 \x03(\x0c\"\"\n\x12PublishRootRequest\x12\x0c\n\x04root\x18\x01 \x01(\x0c\"&\n\x13PublishRootResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x32\xee\x05\n\rPolicyService\x12J\n\tGetPolicy\x12\x1d.landfast.v1.GetPolicyRequest\x1a\x1e.landfast.v1.GetPolicyResponse\x12S\n\x0cListPolicies\x12 .landfast.v1.ListPoliciesRequest\x1a!.landfast.v1.ListPoliciesResponse\x12V\n\rProposePolicy\x12!.landfast.v1.ProposePolicyRequest\x1a\".landfast.v1.ProposePolicyResponse\x12P\n\x0bListChanges\x12\x1f.landfast.v1.ListChangesRequest\x1a .landfast.v1.ListChangesResponse\x12J\n\tGetChange\x12\x1d.landfast.v1.GetChangeRequest\x1a\x1e.landfast.v1.GetChangeResponse\x12V\n\rApproveChange\x12!.landfast.v1.ApproveChangeRequest\x1a\".landfast.v1.ApproveChangeResponse\x12P\n\x0b\x43loseChange\x12\x1f.landfast.v1.CloseChangeRequest\x1a .landfast.v1.CloseChangeResponse\x12J\n\tListRoots\x12\x1d.landfast.v1.ListRootsRequest\x1a\x1e.landfast.v1.ListRootsResponse\x12P\n\x0bPublishRoot\x12\x1f.landfast.v1.PublishRootRequest\x1a .landfast.v1.PublishRootResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18landfast/v1/policy.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x11\n\tcanonical\x18\x02 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12-\n\x05proof\x18\x04 \x03(\x0b\x32\x1e.landfast.v1.Policy.ProofEntry\x1a,\n\nProofEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xc9\x01\n\rPolicyVersion\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Policy\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ticket\x18\x04 \x01(\t\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nmap_digest\x18\x06 \x01(\x0c\x12\x11\n\tapprovers\x18\x07 \x03(\t\x12\x0f\n\x07targets\x18\x08 \x01(\x0c\"\xe3\x04\n\x06\x43hange\x12\n\n\x02id\x18\x01 \x01(\x04\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.landfast.v1.Change.State\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06ticket\x18\x05 \x01(\t\x12+\n\x07\x63reated\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65xpires\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x08 \x01(\x04\x12\x0e\n\x06\x64igest\x18\t \x01(\x0c\x12\x11\n\tapprovers\x18\n \x03(\t\x12\x31\n\x07missing\x18\x0b \x03(\x0b\x32 .landfast.v1.Change.MissingEntry\x12\x0e\n\x06widens\x18\x0c \x03(\t\x12\x11\n\twidenings\x18\r \x01(\x04\x12\x11\n\tclosed_by\x18\x0e \x01(\t\x12\x12\n\nclosed_why\x18\x0f \x01(\t\x12\x11\n\tcanonical\x18\x10 \x01(\x0c\x12\x0f\n\x07targets\x18\x11 \x01(\x0c\x1a.\n\x0cMissingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"\x93\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x12\n\x0eSTATE_ACCEPTED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x13\n\x0fSTATE_WITHDRAWN\x10\x04\x12\x11\n\rSTATE_EXPIRED\x10\x05\x12\x13\n\x0fSTATE_OVERTAKEN\x10\x06\"#\n\x10GetPolicyRequest\x12\x0f\n\x07version\x18\x01 \x01(\x04\"G\n\x11GetPolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"4\n\x13ListPoliciesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\"K\n\x14ListPoliciesResponse\x12\x33\n\x0fpolicy_versions\x18\x01 \x03(\x0b\x32\x1a.landfast.v1.PolicyVersion\"k\n\x14ProposePolicyRequest\x12\x11\n\tcanonical\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06ticket\x18\x03 \x01(\t\x12\x0f\n\x07targets\x18\x04 \x01(\x0c\x12\x0f\n\x07\x61t_once\x18\x05 \x01(\x08\"p\n\x15ProposePolicyResponse\x12\x32\n\x0epolicy_version\x18\x01 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\x12#\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x13.landfast.v1.Change\"3\n\x12ListChangesRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x04\";\n\x13ListChangesResponse\x12$\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x13.landfast.v1.Change\"\x1e\n\x10GetChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"8\n\x11GetChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\"V\n\x14\x41pproveChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\t\x12\x0f\n\x07\x61t_once\x18\x04 \x01(\x08\"p\n\x15\x41pproveChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\x12\x32\n\x0epolicy_version\x18\x02 \x01(\x0b\x32\x1a.landfast.v1.PolicyVersion\"0\n\x12\x43loseChangeRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x13\x43loseChangeResponse\x12#\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Change\"\x12\n\x10ListRootsRequest\"\"\n\x11ListRootsResponse\x12\r\n\x05roots\x18\x01 \x03(\x0c\"\"\n\x12PublishRootRequest\x12\x0c\n\x04root\x18\x01 \x01(\x0c\"&\n\x13PublishRootResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x32\xee\x05\n\rPolicyService\x12J\n\tGetPolicy\x12\x1d.landfast.v1.GetPolicyRequest\x1a\x1e.landfast.v1.GetPolicyResponse\x12S\n\x0cListPolicies\x12 .landfast.v1.ListPoliciesRequest\x1a!.landfast.v1.ListPoliciesResponse\x12V\n\rProposePolicy\x12!.landfast.v1.ProposePolicyRequest\x1a\".landfast.v1.ProposePolicyResponse\x12P\n\x0bListChanges\x12\x1f.landfast.v1.ListChangesRequest\x1a .landfast.v1.ListChangesResponse\x12J\n\tGetChange\x12\x1d.landfast.v1.GetChangeRequest\x1a\x1e.landfast.v1.GetChangeResponse\x12V\n\rApproveChange\x12!.landfast.v1.ApproveChangeRequest\x1a\".landfast.v1.ApproveChangeResponse\x12P\n\x0b\x43loseChange\x12\x1f.landfast.v1.CloseChangeRequest\x1a .landfast.v1.CloseChangeResponse\x12J\n\tListRoots\x12\x1d.landfast.v1.ListRootsRequest\x1a\x1e.landfast.v1.ListRootsResponse\x12P\n\x0bPublishRoot\x12\x1f.landfast.v1.PublishRootRequest\x1a .landfast.v1.PublishRootResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,33 +57,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPOLICIESRESPONSE']._serialized_start=1212
   _globals['_LISTPOLICIESRESPONSE']._serialized_end=1287
   _globals['_PROPOSEPOLICYREQUEST']._serialized_start=1289
-  _globals['_PROPOSEPOLICYREQUEST']._serialized_end=1379
-  _globals['_PROPOSEPOLICYRESPONSE']._serialized_start=1381
-  _globals['_PROPOSEPOLICYRESPONSE']._serialized_end=1493
-  _globals['_LISTCHANGESREQUEST']._serialized_start=1495
-  _globals['_LISTCHANGESREQUEST']._serialized_end=1546
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=1548
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=1607
-  _globals['_GETCHANGEREQUEST']._serialized_start=1609
-  _globals['_GETCHANGEREQUEST']._serialized_end=1639
-  _globals['_GETCHANGERESPONSE']._serialized_start=1641
-  _globals['_GETCHANGERESPONSE']._serialized_end=1697
-  _globals['_APPROVECHANGEREQUEST']._serialized_start=1699
-  _globals['_APPROVECHANGEREQUEST']._serialized_end=1768
-  _globals['_APPROVECHANGERESPONSE']._serialized_start=1770
-  _globals['_APPROVECHANGERESPONSE']._serialized_end=1882
-  _globals['_CLOSECHANGEREQUEST']._serialized_start=1884
-  _globals['_CLOSECHANGEREQUEST']._serialized_end=1932
-  _globals['_CLOSECHANGERESPONSE']._serialized_start=1934
-  _globals['_CLOSECHANGERESPONSE']._serialized_end=1992
-  _globals['_LISTROOTSREQUEST']._serialized_start=1994
-  _globals['_LISTROOTSREQUEST']._serialized_end=2012
-  _globals['_LISTROOTSRESPONSE']._serialized_start=2014
-  _globals['_LISTROOTSRESPONSE']._serialized_end=2048
-  _globals['_PUBLISHROOTREQUEST']._serialized_start=2050
-  _globals['_PUBLISHROOTREQUEST']._serialized_end=2084
-  _globals['_PUBLISHROOTRESPONSE']._serialized_start=2086
-  _globals['_PUBLISHROOTRESPONSE']._serialized_end=2124
-  _globals['_POLICYSERVICE']._serialized_start=2127
-  _globals['_POLICYSERVICE']._serialized_end=2877
+  _globals['_PROPOSEPOLICYREQUEST']._serialized_end=1396
+  _globals['_PROPOSEPOLICYRESPONSE']._serialized_start=1398
+  _globals['_PROPOSEPOLICYRESPONSE']._serialized_end=1510
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1512
+  _globals['_LISTCHANGESREQUEST']._serialized_end=1563
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=1565
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=1624
+  _globals['_GETCHANGEREQUEST']._serialized_start=1626
+  _globals['_GETCHANGEREQUEST']._serialized_end=1656
+  _globals['_GETCHANGERESPONSE']._serialized_start=1658
+  _globals['_GETCHANGERESPONSE']._serialized_end=1714
+  _globals['_APPROVECHANGEREQUEST']._serialized_start=1716
+  _globals['_APPROVECHANGEREQUEST']._serialized_end=1802
+  _globals['_APPROVECHANGERESPONSE']._serialized_start=1804
+  _globals['_APPROVECHANGERESPONSE']._serialized_end=1916
+  _globals['_CLOSECHANGEREQUEST']._serialized_start=1918
+  _globals['_CLOSECHANGEREQUEST']._serialized_end=1966
+  _globals['_CLOSECHANGERESPONSE']._serialized_start=1968
+  _globals['_CLOSECHANGERESPONSE']._serialized_end=2026
+  _globals['_LISTROOTSREQUEST']._serialized_start=2028
+  _globals['_LISTROOTSREQUEST']._serialized_end=2046
+  _globals['_LISTROOTSRESPONSE']._serialized_start=2048
+  _globals['_LISTROOTSRESPONSE']._serialized_end=2082
+  _globals['_PUBLISHROOTREQUEST']._serialized_start=2084
+  _globals['_PUBLISHROOTREQUEST']._serialized_end=2118
+  _globals['_PUBLISHROOTRESPONSE']._serialized_start=2120
+  _globals['_PUBLISHROOTRESPONSE']._serialized_end=2158
+  _globals['_POLICYSERVICE']._serialized_start=2161
+  _globals['_POLICYSERVICE']._serialized_end=2911
 # @@protoc_insertion_point(module_scope)

@@ -352,12 +352,15 @@ class ProposePolicyRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    AT_ONCE_FIELD_NUMBER: _builtins.int
     canonical: _builtins.bytes
     """Canonical form with version = newest + 1."""
     reason: _builtins.str
     ticket: _builtins.str
     targets: _builtins.bytes
     """TUF targets metadata of this version that names the caller as proposer, perhaps with the caller's signature."""
+    at_once: _builtins.bool
+    """If this completes the change: to all hosts at once, whatever stages the controller has. It is logged."""
     def __init__(
         self,
         *,
@@ -365,10 +368,11 @@ class ProposePolicyRequest(_message.Message):
         reason: _builtins.str = ...,
         ticket: _builtins.str = ...,
         targets: _builtins.bytes = ...,
+        at_once: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["canonical", b"canonical", "reason", b"reason", "targets", b"targets", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_once", b"at_once", "canonical", b"canonical", "reason", b"reason", "targets", b"targets", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -490,20 +494,24 @@ class ApproveChangeRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    AT_ONCE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     key_id: _builtins.str
     """Of the key in the root metadata, and the signature over the change's targets metadata, both in hexadecimal."""
     signature: _builtins.str
+    at_once: _builtins.bool
+    """As in ProposePolicyRequest."""
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
         key_id: _builtins.str = ...,
         signature: _builtins.str = ...,
+        at_once: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key_id", b"key_id", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_once", b"at_once", "id", b"id", "key_id", b"key_id", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
