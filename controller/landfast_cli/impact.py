@@ -1,7 +1,7 @@
-"""What a candidate policy would change for the flows of the fleet."""
+"""What a candidate policy would change for the flows of the fleet, and which of its rules none of them is about."""
 
 import time as clock
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -9,7 +9,9 @@ from landfast import render, shadow
 from landfast.flows import MOST, Omitted, Summary, utc
 from landfast.impact import Changed, Impact
 from landfast.policy.model import Draft
+from landfast.policy.numbering import NumberedRule, line
 from landfast.replay import Change, Replay
+from landfast.usage import Usage
 from landfast_cli import files, following, output, recorded
 from landfast_cli.session import Session
 
@@ -23,19 +25,38 @@ _TITLES = {
 _DEPENDS = {Change.ALLOWED: "if", Change.DENIED: "unless", Change.RECORDED: "unless"}
 
 
-def replayed(session: Session, draft: Draft, since: str) -> tuple[Impact, Omitted]:
+class Replayed(NamedTuple):
+    """Impact, and rules that nothing recorded is about: None when there were too many different flows to tell."""
+
+    impact: Impact
+    unused: list[NumberedRule] | None
+    omitted: Omitted
+
+
+def replayed(session: Session, draft: Draft, since: str) -> Replayed:
     """What `draft` would have changed in what the fleet recorded, and what could not be replayed."""
-    now = clock.time()
-    candidate, found, omitted = Replay(*files.compiled(draft), now), Impact(), Omitted()
-    found.of(recorded.read(session, following.request(since, False, now), omitted), candidate)
-    return found, omitted
+    now, (policy, tables) = clock.time(), files.compiled(draft)
+    found, usage, omitted = Impact(), Usage(), Omitted()
+    seen = usage.passing(recorded.read(session, following.request(since, False, now), omitted))
+    found.of(seen, Replay(policy, tables, now))
+    return Replayed(found, list(usage.unused(policy)) if usage.complete else None, omitted)
 
 
-def show(impact: Impact, omitted: Omitted) -> None:
-    """Tables, and a line that sums up; what was left out goes to standard error."""
-    tables(impact)
-    recorded.note_omitted(omitted)
-    recorded.note_beyond(impact.changed.beyond, MOST)
+def show(found: Replayed) -> None:
+    """Tables, unused rules, and a line that sums up; what was left out goes to standard error."""
+    _show_unused(found.unused)
+    tables(found.impact)
+    recorded.note_omitted(found.omitted)
+    recorded.note_beyond(found.impact.changed.beyond, MOST)
+
+
+def _show_unused(rules: list[NumberedRule] | None) -> None:
+    if rules is None:
+        output.note("too many different flows to tell which rules none of them is about; choose a shorter --since")
+    elif rules:
+        click.echo("unused: nothing that was recorded is about these rules")
+        output.first(map(line, rules))
+        click.echo()
 
 
 def tables(impact: Impact) -> None:
@@ -56,6 +77,17 @@ def document(impact: Impact, omitted: Omitted) -> dict[str, Any]:
     flows = {change.value: [_document(*each) for each in impact.flows(change)] for change in _TITLES}
     left_out = {reason.value: count for reason, count in sorted(omitted.items())}
     return counted | flows | {"beyond": impact.changed.beyond, "left_out": left_out}
+
+
+def replayed_document(found: Replayed) -> dict[str, Any]:
+    """With the rules that are not used."""
+    rules = found.unused
+    unused = None if rules is None else [_rule(each) for each in rules]
+    return document(found.impact, found.omitted) | {"unused": unused}
+
+
+def _rule(each: NumberedRule) -> dict[str, str]:
+    return {"class": each.owner.name, "list": each.kind.value, "rule": str(each.rule), "reason": each.rule.reason}
 
 
 def _row(changed: Changed, summary: Summary) -> tuple[str, ...]:

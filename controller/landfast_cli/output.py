@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: Of tables that are not printed on a terminal.
 _WIDTH = 80
 
+_LINES = 40  # of a list
+
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table; what does not fit goes on in the next line, in the last column first.
@@ -32,6 +34,15 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         made.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False).print(made)
+
+
+def first(lines: Iterable[object], prefix: str = "") -> None:
+    """Prints the first lines of a list, and how many there are besides."""
+    found = list(map(str, lines))
+    for line in found[:_LINES]:
+        click.echo(f"  {prefix}{line}")
+    if len(found) > _LINES:
+        click.echo(f"  and {len(found) - _LINES} more")
 
 
 def document(value: Any) -> None:

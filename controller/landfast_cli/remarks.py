@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from landfast.policy.lint import TOLD_BY_READER, Remark, lint
-from landfast.policy.model import Policy
+from landfast.policy.model import Draft, Policy
 from landfast.policy.source import Source
 from landfast_cli import output
 
@@ -16,12 +16,17 @@ from landfast_cli import output
 _SHOWN = 10
 
 
-def of(source: Source, before: Policy | None = None) -> list[Remark]:
-    """Remarks that do not apply to `before` already, in the order of the file, without what its reader warns of."""
+def new(policy: Draft | Policy, before: Policy | None) -> list[Remark]:
+    """Remarks that do not apply to `before` already."""
     now = time.time()
     known = set(lint(before, now)) if before else set()
-    found = (remark for remark in lint(source.draft, now) if remark.kind not in TOLD_BY_READER)
-    return sorted((remark for remark in found if remark not in known), key=lambda remark: source.finding(remark).line)
+    return [remark for remark in lint(policy, now) if remark not in known]
+
+
+def of(source: Source, before: Policy | None = None) -> list[Remark]:
+    """The same in the order of the file, without what its reader warns of."""
+    found = (remark for remark in new(source.draft, before) if remark.kind not in TOLD_BY_READER)
+    return sorted(found, key=lambda remark: source.finding(remark).line)
 
 
 def warn(source: Source, remarks: list[Remark]) -> None:

@@ -40,10 +40,10 @@ def simulate(file: Path, since: str, as_json: bool) -> None:
 
     draft = files.read(file).draft
     with session() as current:
-        found, omitted = impact.replayed(current, draft, since)
+        found = impact.replayed(current, draft, since)
     if as_json:
-        output.document(impact.document(found, omitted))
+        output.document(impact.replayed_document(found))
     else:
-        impact.show(found, omitted)
-    if found.denies:
+        impact.show(found)
+    if found.impact.denies:
         sys.exit(1)

@@ -76,6 +76,7 @@ def test_simulate_tells_what_a_file_would_change(person: Person) -> None:
     assert "-> 203.0.113.8 tcp/443" in done.stdout
     assert "curl on hall-1" in done.stdout
     assert "left out: 1 what no allowlist judges" in done.stderr
+    assert "unused: nothing that was recorded is about these rules" not in done.stdout
     (first, second) = person.json("simulate", file, status=1)["newly_denied"]
     assert [(each["remote"], each["port"], each["count"]) for each in (first, second)] == [
         ("203.0.113.8", 443, 5),
@@ -85,6 +86,11 @@ def test_simulate_tells_what_a_file_would_change(person: Person) -> None:
     assert (first["recorded"], first["reason"]) == ({"WOULD_DENY": 5}, "NO_RULE")
     wide = person.policy(POLICY.replace("10.20.0.0/16", "0.0.0.0/0"))
     assert "8 newly allowed" in person.says("simulate", wide, "--since", "0")
+    elsewhere = person.policy(POLICY.replace("10.20.0.0/16", "10.99.0.0/16"))
+    told = person.run("simulate", elsewhere, status=1).stdout
+    assert "is about these rules\n  eu allow 10.99.0.0/16 tcp/443: replication\n" in told
+    unused = {"class": "eu", "list": "allow", "rule": "10.99.0.0/16 tcp/443", "reason": "replication"}
+    assert person.json("simulate", elsewhere, status=1)["unused"] == [unused]
     gone = person.policy(POLICY.replace("eu:", "other:"))
     assert {each["reason"] for each in person.json("simulate", gone, status=1)["newly_denied"]} == {"UNKNOWN_CLASS"}
 
