@@ -22,6 +22,8 @@ class Identity:
     def read(cls, path: Path) -> Self:
         """Raises OSError, or ValueError when it is no identity."""
         bundle = Bundle.read(path)
+        if bundle.is_encrypted:
+            raise ValueError(f"{path}: its key is encrypted, and nobody is there to type a passphrase; decrypt it")
         certificate = certificate_of(bundle)
         issued = (certificate.not_valid_before_utc + CLOCK_SKEW).timestamp()
         return cls(path, bundle, spiffe_id_of(certificate), issued, certificate.not_valid_after_utc.timestamp())

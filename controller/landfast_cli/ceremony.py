@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from securesystemslib.signer import Key, SSlibKey
+from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root
 
 from landfast.identity import IdentityError, check_name, write_private
@@ -16,7 +16,6 @@ from landfast.trust.errors import TrustError
 from landfast_cli.errors import BadInputError, CouldNotError
 
 _LIFETIME = timedelta(days=3 * 365)
-_HEX_DIGITS = 64  # of an Ed25519 public key
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _groups(rules: Approvals, wanted: Wanted) -> dict[str, tuple[str, ...]]:
 
 def _root_keys(before: Root, wanted: Wanted) -> list[Key]:
     replaced = dict(_pair("--root-key", text) for text in wanted.replaced)
-    known = {key.keyval["public"]: key for key in _keys(before, "root")}
+    known = {keys.public_text(key): key for key in _keys(before, "root")}
     if unknown := replaced.keys() - known.keys():
         raise BadInputError(f"--root-key: {min(unknown)[:16]} is no key of root; `landfast trust show` lists them")
     return [_public("--root-key", replaced[each]) if each in replaced else key for each, key in known.items()]
@@ -107,15 +106,11 @@ def _counts(option: str, text: str) -> dict[str, int]:
 
 
 def _public(what: str, text: str) -> Key:
-    """A key by its public half, 64 hexadecimal digits."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
+    """A key by its public half."""
     try:
-        if len(text) != _HEX_DIGITS:
-            raise ValueError
-        return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)))
-    except ValueError:
-        raise BadInputError(f"{what}: write the {_HEX_DIGITS} digits that `landfast key show` prints") from None
+        return keys.from_public_text(text)
+    except TrustError as error:
+        raise BadInputError(f"{what}: {error}") from None
 
 
 def read(path: Path) -> Metadata[Root]:
@@ -149,12 +144,12 @@ def document(content: bytes) -> dict[str, Any]:
     breakers: dict[str, list[str]] = {}
     for key in _keys(root, "targets"):
         found, name = (breakers, keys.breaker(key)) if keys.breaker(key) else (approvers, keys.holder(key))
-        found.setdefault(name, []).append(str(key.keyval["public"]))
+        found.setdefault(name, []).append(keys.public_text(key))
     return {
         "version": root.version,
         "fingerprint": metadata.fingerprint(content),
         "expires": root.expires.isoformat(),
-        "root_keys": [str(key.keyval["public"]) for key in _keys(root, "root")],
+        "root_keys": [keys.public_text(key) for key in _keys(root, "root")],
         "root_threshold": root.roles["root"].threshold,
         "approvers": approvers,
         "break_glass": breakers,

@@ -12,17 +12,19 @@ VARIABLE = "LANDFAST_CONFIG"
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`controller` is HOST:PORT, `identity` the path of an identity file, `key` that of a signing key, or empty."""
+    """`controller` is HOST:PORT, `identity` the path of an identity file; `key` that of a signing key, the PKCS#11 URI
+    of one, or empty.
+    """
 
     controller: str
     identity: str
     key: str = ""
 
-    def signing_key(self) -> Path:
+    def signing_key(self) -> str:
         """Raises BadInputError when none is known."""
         if not self.key:
             raise BadInputError("no signing key is known; give one with --key, or to `landfast login`")
-        return Path(self.key).expanduser()
+        return self.key
 
 
 def default_path() -> Path:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -28,8 +27,8 @@ class Wanted(NamedTuple):
     rules: tuple[Rule, ...]
 
 
-def carry_out(session: Session, wanted: Wanted, why: tuple[str, str], key: Path) -> Outcome:
-    """Breaks the glass with the key in a file. `why` is reason and ticket. Raises InvalidError for a wrong rule."""
+def carry_out(session: Session, wanted: Wanted, why: tuple[str, str], key: str) -> Outcome:
+    """Breaks the glass with a key. `why` is reason and ticket. Raises InvalidError for a wrong rule."""
     before, now = versions.head_of(versions.fetch(session)), int(time.time())
     assert before.policy
     draft, incident = opened(before.policy, wanted, now)

@@ -22,9 +22,10 @@ class NewKey:
     def request(self) -> bytes:
         return signing_request(self.key)
 
-    def keep(self, certificate: bytes, authority: bytes) -> None:
-        """Writes the identity file."""
-        Bundle(key_pem(self.key), certificate, authority).write(self.path)
+    def keep(self, certificate: bytes, authority: bytes, passphrase: str = "") -> None:
+        """Writes the identity file, with its key encrypted if there is a passphrase."""
+        made = Bundle(key_pem(self.key), certificate, authority)
+        (made.sealed(passphrase) if passphrase else made).write(self.path)
 
 
 @contextmanager

@@ -45,8 +45,14 @@ Examples:
     show_default="~/.config/landfast/config.toml",
     help="Who I am and which controller I talk to; also LANDFAST_CONFIG.",
 )
+@click.option(
+    "--passphrase-fd",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Read passphrases and PINs from this file descriptor, a line for each question.",
+)
 @click.version_option(package_name="landfast")
-def commands(config: Path) -> None:
+def commands(config: Path, passphrase_fd: int | None) -> None:
     """Keep tagged user data inside the enclave: allowlists, hosts, identities, events.
 
     Exit status: 0 done, 1 the answer is no, 2 usage or bad input, 3 could not.

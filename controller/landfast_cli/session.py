@@ -14,7 +14,7 @@ from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
 from landfast.v1.rollout_pb2_grpc import RolloutServiceStub
 from landfast.v1.shadow_pb2_grpc import ShadowServiceStub
-from landfast_cli import config
+from landfast_cli import config, passphrases
 from landfast_cli.config import Login
 from landfast_cli.errors import BadInputError, CouldNotError
 from landfast_cli.refusals import error_of
@@ -74,4 +74,13 @@ def _bundle(path: Path) -> Bundle:
         raise CouldNotError(
             f"identity {path}: it expired at {expires:%Y-%m-%d %H:%M} UTC; ask an approver for a new one"
         )
-    return bundle
+    return _opened(bundle, path)
+
+
+def _opened(bundle: Bundle, path: Path) -> Bundle:
+    if not bundle.is_encrypted:
+        return bundle
+    try:
+        return bundle.opened(passphrases.given(f"passphrase of {path}"))
+    except IdentityError as error:
+        raise BadInputError(f"identity {path}: {error}") from None

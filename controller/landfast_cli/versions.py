@@ -137,7 +137,7 @@ def submit(  # noqa: PLR0917  # what the metadata says, and who signs it
         raise BadInputError(f"the policy is refused:\n{error}") from None
     targets = metadata.draft_targets(policy.version, content, session.name, why, _LIFETIME, more)
     if signer:
-        targets.sign(signer)
+        signing.sign(targets, signer)
     request = ProposePolicyRequest(canonical=content, targets=targets.to_bytes(), at_once=at_once)
     request.reason, request.ticket = why
     answer = session.policies.ProposePolicy(request, timeout=PROPOSAL_TIMEOUT_S)

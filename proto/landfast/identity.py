@@ -3,13 +3,14 @@
 An id is `spiffe://DOMAIN/ROLE/NAME` (https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md), carried as
 the one URI of a certificate's subject alternative name. The controller's id is `spiffe://DOMAIN/controller`.
 An identity file is one PEM bundle: private key (ECDSA P-256, PKCS#8), leaf certificate, certificate of the authority;
-in a host's there may follow a second leaf of the same key, the one it recovers by.
+in a host's there may follow a second leaf of the same key, the one it recovers by. A person's key may be encrypted with
+a passphrase.
 """
 
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 #: The controller's certificate carries this DNS name in every deployment, whatever address it is reached by. No other
 #: certificate of the authority does, so that an enrolled host cannot pose as the controller.
@@ -29,7 +32,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n.*?-----END \1-----\n?", re.DOTALL)
-_BUNDLE_LABELS = ["PRIVATE KEY", "CERTIFICATE", "CERTIFICATE", "CERTIFICATE"]
+_KEY_LABELS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
+_CERTIFICATES = (2, 3)  # how many of them follow
 ROOT_LABEL = "LANDFAST ROOT"  # of what a token carries besides: see landfast.trust.anchor
 
 
@@ -111,12 +115,35 @@ class Bundle:
         """Raises OSError, or IdentityError when the file is not a bundle."""
         text = path.read_text(encoding="ascii", errors="replace")
         blocks = list(_PEM.finditer(text))
-        if [block[1] for block in blocks if block[1] != ROOT_LABEL] not in (_BUNDLE_LABELS, _BUNDLE_LABELS[:-1]):
+        label, *others = [block[1] for block in blocks if block[1] != ROOT_LABEL] or [""]
+        if label not in _KEY_LABELS or others not in [["CERTIFICATE"] * count for count in _CERTIFICATES]:
             raise IdentityError(
                 f"{path} is not an identity file: a private key, a certificate and the authority's certificate "
                 "(PEM, in this order) are expected; ask for a new one"
             )
         return cls(*(block[0].encode() for block in blocks if block[1] != ROOT_LABEL))
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the key takes a passphrase; then the bundle is good for nothing before `opened`."""
+        return b"ENCRYPTED" in self.key.partition(b"\n")[0]
+
+    def opened(self, passphrase: str) -> Self:
+        """With its key decrypted. Raises IdentityError when the passphrase is wrong."""
+        from cryptography.hazmat.primitives import serialization
+
+        try:
+            key = serialization.load_pem_private_key(self.key, passphrase.encode())
+        except ValueError:
+            raise IdentityError("the passphrase is wrong; try again") from None
+        return replace(self, key=_pem(key, serialization.NoEncryption()))
+
+    def sealed(self, passphrase: str) -> Self:
+        """With its key, which is not encrypted yet, encrypted."""
+        from cryptography.hazmat.primitives import serialization
+
+        key = serialization.load_pem_private_key(self.key, None)
+        return replace(self, key=_pem(key, serialization.BestAvailableEncryption(passphrase.encode())))
 
     def write(self, path: Path) -> None:
         """Writes the file atomically, for its owner alone (mode 0600). Replaces what was there."""
@@ -157,9 +184,15 @@ def new_key() -> "ec.EllipticCurvePrivateKey":
 
 def key_pem(key: "ec.EllipticCurvePrivateKey") -> bytes:
     """The private key as PKCS#8 PEM, not encrypted."""
+    from cryptography.hazmat.primitives import serialization
+
+    return _pem(key, serialization.NoEncryption())
+
+
+def _pem(key: "PrivateKeyTypes", protection: "serialization.KeySerializationEncryption") -> bytes:
     from cryptography.hazmat.primitives import serialization as s
 
-    return key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
+    return key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, protection)
 
 
 def signing_request(key: "ec.EllipticCurvePrivateKey") -> bytes:

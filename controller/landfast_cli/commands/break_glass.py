@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from landfast_cli.commands.options import File
 from landfast_cli.commands.options import as_json as as_json_option
 from landfast_cli.commands.options import reason as reason_option
 from landfast_cli.commands.options import wait as wait_option
@@ -49,7 +48,12 @@ Examples:
 @why_option
 @click.option("--ticket", required=True, metavar="ID", help="Of the incident, e.g. INC-77.")
 @click.option("--for", "duration", default="1h", show_default=True, metavar="DURATION", help="At most 4h.")
-@click.option("--key", type=File, required=True, help="Your break-glass key; it is not the one that you approve with.")
+@click.option(
+    "--key",
+    required=True,
+    metavar="KEY",
+    help="Your break-glass key, a file or a PKCS#11 URI; it is not the one that you approve with.",
+)
 @wait_option
 @as_json_option
 def open_(
@@ -60,7 +64,7 @@ def open_(
     reason: str,
     ticket: str,
     duration: str,
-    key: Path,
+    key: str,
     wait: bool,
     timeout: float,
     as_json: bool,

@@ -1,11 +1,9 @@
 """`landfast change`: what waits for approval."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from landfast_cli.commands.options import File
 from landfast_cli.commands.options import as_json as as_json_option
 from landfast_cli.commands.options import at_once as at_once_option
 from landfast_cli.commands.options import since as since_option
@@ -13,9 +11,9 @@ from landfast_cli.commands.options import wait as wait_option
 
 if TYPE_CHECKING:
     from landfast.policy.model import Policy
+    from landfast.v1.policy_pb2 import Change
+    from landfast_cli.session import Session
     from landfast_cli.versions import Head
-
-_SHOWN = 40  # lines of what changes
 
 
 @click.group(
@@ -69,7 +67,8 @@ Examples:
 @since_option
 @as_json_option
 def show(number: int, with_impact: bool, since: str, as_json: bool) -> None:
-    """A change: who wants it and why, what differs, what gets wider, and who still has to approve."""
+    """A change: who wants it and why, what differs, what gets wider, what a reviewer should look at twice, and who
+    still has to approve."""
     from landfast.v1.policy_pb2 import Change
     from landfast_cli import impact, output, queue
     from landfast_cli.session import session
@@ -77,26 +76,40 @@ def show(number: int, with_impact: bool, since: str, as_json: bool) -> None:
     with session() as current:
         found = queue.fetch(current, number)
         if as_json:
-            output.document(queue.document(found))
+            output.document(_document(current, found, since if with_impact else None))
             return
         click.echo("\n".join(queue.description(found)))
         if found.state == Change.STATE_OPEN:
             _, policy, before = queue.checked(current, found)
             _print_differences(before, policy)
             if with_impact:
-                impact.show(*impact.replayed(current, policy.draft(), since))
+                impact.show(impact.replayed(current, policy.draft(), since))
+
+
+def _document(current: "Session", found: "Change", since: str | None) -> dict[str, Any]:
+    """While it is open with what a reviewer should look at, and with its impact if `since` is given."""
+    from msgspec import to_builtins
+
+    from landfast.v1.policy_pb2 import Change
+    from landfast_cli import impact, queue, remarks
+
+    document = queue.document(found)
+    if found.state == Change.STATE_OPEN:
+        _, policy, before = queue.checked(current, found)
+        document["warnings"] = [to_builtins(each) for each in remarks.new(policy, before.policy)]
+        if since is not None:
+            document["impact"] = impact.replayed_document(impact.replayed(current, policy.draft(), since))
+    return document
 
 
 def _print_differences(before: "Head", policy: "Policy") -> None:
     """Computed from the bytes that a signature would approve: the controller is not asked."""
-    from landfast_cli import differences
+    from landfast_cli import differences, output, remarks
 
     if before.ground.broken:
         click.echo(f"  it reviews version {policy.version - 1}, in which {before.ground.broken.by} broke the glass")
-    for line in (found := list(map(str, differences.between(before.policy, policy.draft()))))[:_SHOWN]:
-        click.echo(f"  {line}")
-    if len(found) > _SHOWN:
-        click.echo(f"  and {len(found) - _SHOWN} more")
+    output.first(differences.between(before.policy, policy.draft()))
+    output.first(remarks.new(policy, before.policy), "warning: ")
     told = differences.told(differences.widened(before.ground.policy, policy.draft()))
     click.echo("it is the first policy" if before.policy is None else f"it {told}")
 
@@ -106,14 +119,15 @@ def _print_differences(before: "Head", policy: "Policy") -> None:
 Examples:
   landfast change approve 7
   landfast change approve 7 --key ~/alice.key --wait
+  landfast change approve 7 --key 'pkcs11:token=alice;id=%02?module-path=/usr/lib/x86_64-linux-gnu/libykcs11.so'
 """
 )
 @click.argument("number", type=click.IntRange(min=1))
-@click.option("--key", type=File, help="Your signing key. [default: the one given to `landfast login`]")
+@click.option("--key", metavar="KEY", help="A file, or a PKCS#11 URI. [default: the one given to `landfast login`]")
 @at_once_option
 @wait_option
 @as_json_option
-def approve(*, number: int, key: Path | None, at_once: bool, wait: bool, timeout: float, as_json: bool) -> None:
+def approve(*, number: int, key: str | None, at_once: bool, wait: bool, timeout: float, as_json: bool) -> None:
     """Sign a change, which is shown first. The signature is good for exactly this, on top of exactly what is there."""
     from landfast.v1.policy_pb2 import ApproveChangeRequest
     from landfast_cli import changes, differences, queue, signing
@@ -126,7 +140,7 @@ def approve(*, number: int, key: Path | None, at_once: bool, wait: bool, timeout
         if not as_json:
             click.echo("\n".join(queue.description(found)))
             _print_differences(before, policy)
-        signature = draft.sign(signing.load(key or current.login.signing_key()))
+        signature = signing.sign(draft, signing.load(key or current.login.signing_key()))
         request = ApproveChangeRequest(
             id=number, key_id=signature.keyid, signature=signature.signature, at_once=at_once
         )

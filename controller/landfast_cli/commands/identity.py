@@ -28,24 +28,31 @@ def identity() -> None:
 Examples:
   landfast identity create alice --role operator --out alice.pem
   landfast identity create vera --role auditor --lifetime 30d --out vera.pem
+  landfast identity create carol --role approver --out carol.pem --protect
 """
 )
 @click.argument("name")
 @click.option("--role", type=click.Choice(_ROLES), required=True, help="What it may do.")
 @lifetime_option("90d")
 @out_option
-def create(name: str, role: str, lifetime: str | None, out: Path) -> None:
-    """Make an identity file for NAME. Only approvers can."""
+@click.option("--protect", is_flag=True, help="Encrypt its key with a passphrase, which is asked for.")
+def create(*, name: str, role: str, lifetime: str | None, out: Path, protect: bool) -> None:
+    """Make an identity file for NAME. Only approvers can.
+
+    A passphrase is NAME's to choose: `landfast key change-passphrase` sets another one.
+    """
     from landfast.v1.fleet_pb2 import CreateIdentityRequest
-    from landfast_cli import output
+    from landfast_cli import output, passphrases
     from landfast_cli.keys import new_key_at
     from landfast_cli.session import TIMEOUT_S, session
     from landfast_cli.times import seconds
 
     with session() as current, new_key_at(out) as key:
+        what = f"new passphrase of {out}"
+        passphrase = passphrases.given(what, passphrases.NEW_PASSPHRASE, confirm=True) if protect else ""
         request = CreateIdentityRequest(name=name, role=role, lifetime_s=seconds(lifetime), csr=key.request)
         made = current.identities.CreateIdentity(request, timeout=TIMEOUT_S)
-        key.keep(made.certificate, made.authority)
+        key.keep(made.certificate, made.authority, passphrase)
     click.echo(f"{role} {name}: {out}, good until {output.time(made.identity.expires)} UTC")
 
 

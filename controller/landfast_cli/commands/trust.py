@@ -106,14 +106,14 @@ Examples:
 """
 )
 @click.argument("file", type=File)
-@click.option("--key", type=File, required=True, help="Of root, or an approver's.")
-def sign(file: Path, key: Path) -> None:
+@click.option("--key", required=True, metavar="KEY", help="Of root, or an approver's: a file, or a PKCS#11 URI.")
+def sign(file: Path, key: str) -> None:
     """Show root metadata, and add a signature to the file."""
     from landfast_cli import ceremony, signing
 
     made = ceremony.read(file)
     click.echo("\n".join(ceremony.description(ceremony.document(made.to_bytes()))))
-    made.sign(signing.load(key), append=True)
+    signing.sign(made, signing.load(key))
     ceremony.rewrite(file, made)
     click.echo(f"signed; {file} has {len(made.signatures)} signatures")
 

@@ -32,9 +32,9 @@ class Person:
     def environment(self) -> dict[str, str]:
         return os.environ | {"LANDFAST_CONFIG": str(self.home / "config.toml"), "COLUMNS": "200"}
 
-    def run(self, *words: str | Path, status: int = 0) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str | Path, status: int = 0, **options: Any) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
-            [*CLI, *words], check=False, capture_output=True, text=True, timeout=60, env=self.environment
+            [*CLI, *words], check=False, capture_output=True, text=True, timeout=60, env=self.environment, **options
         )
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -119,3 +119,12 @@ def test_a_request_gives_its_key_and_no_name() -> None:
 def test_no_certificate_outlives_the_authority(authority: Authority) -> None:
     leaf = authority.issue(_ID, new_key().public_key(), timedelta(days=36500))
     assert leaf.not_valid_after_utc <= authority.certificate.not_valid_after_utc
+
+
+def test_a_sealed_bundle_is_opened_by_its_passphrase_alone(bundle: Bundle, tmp_path: Path) -> None:
+    bundle.sealed("open sesame").write(tmp_path / "sealed.pem")
+    sealed = Bundle.read(tmp_path / "sealed.pem")
+    assert (sealed.is_encrypted, bundle.is_encrypted) == (True, False)
+    assert sealed.opened("open sesame").key == bundle.key
+    with pytest.raises(IdentityError, match="the passphrase is wrong"):
+        sealed.opened("open barley")
