@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from landfast_cli.commands.allow import allow
+from landfast_cli.commands.audit import audit
 from landfast_cli.commands.break_glass import break_glass
 from landfast_cli.commands.change import change
 from landfast_cli.commands.events import events
@@ -59,8 +60,8 @@ def commands(config: Path, passphrase_fd: int | None) -> None:
     """
 
 
-_COMMANDS = (login, allow, policy, simulate, shadow, change, rollout, break_glass, fleet, identity, key, trust, events)
-for command in _COMMANDS:
+_POLICIES = (login, allow, policy, simulate, shadow, change, rollout, break_glass)
+for command in (*_POLICIES, fleet, identity, key, trust, events, audit):
     commands.add_command(command)
 
 

@@ -55,6 +55,8 @@ ROLES: dict[str, frozenset[Role]] = {
     "/landfast.v1.ShadowService/StopShadow": _OPERATORS,
     "/landfast.v1.ShadowService/ListShadows": _PEOPLE,
     "/landfast.v1.AuditService/Subscribe": _PEOPLE,
+    "/landfast.v1.AuditService/ReadLog": _PEOPLE,
+    "/landfast.v1.AuditService/GetLogKey": _PEOPLE,
     "/grpc.health.v1.Health/Check": _ALL,
     "/grpc.health.v1.Health/List": _ALL,
     "/grpc.health.v1.Health/Watch": _ALL,

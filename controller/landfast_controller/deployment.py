@@ -6,6 +6,7 @@ from landfast_controller.authority import Authority
 from landfast_controller.ingest import Ingest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
+from landfast_controller.publisher import Publisher
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.reports import Reports
 from landfast_controller.rollout.conductor import Conductor
@@ -32,3 +33,4 @@ class Deployment:
     ingest: Ingest
     reports: Reports
     shadows: Shadows
+    publisher: Publisher

@@ -12,11 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from landfast import batch
 from landfast.batch import BatchError, BatchView
+from landfast.tlog.bundle import Kind
 from landfast_controller import chain as chains
 from landfast_controller import shadows
 from landfast_controller.chain import Chain
 from landfast_controller.errors import InvalidError, NotPermittedError, NotStoredError, RefusedError
-from landfast_controller.store import Kind, NewEntry, Store, Transaction
+from landfast_controller.store import NewEntry, Store, Transaction
 
 #: Batches that wait, at most 60,000 bytes each: then agents wait, in their spools.
 _QUEUE = 256

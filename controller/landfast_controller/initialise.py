@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key
 from landfast.trust import keys, metadata
 from landfast.trust.approvals import Approvals
+from landfast_controller import log_key
 from landfast_controller.authority import Authority
 from landfast_controller.errors import BadInputError, UnavailableError
 from landfast_controller.services.identity import create
@@ -43,6 +44,7 @@ def initialise(directory: Path, domain: str, addresses: Sequence[str]) -> None:
     authority.store(directory)
     authority.issue_server(addresses).write(directory / SERVER)
     (directory / ROOT).write_bytes(root := _first_root(directory))
+    log_key.create(directory, domain)
     asyncio.run(_first_records(authority, directory, root))
 
 

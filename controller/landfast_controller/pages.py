@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from landfast.tlog import bundle
+from landfast.tlog.bundle import Kind
 from landfast_controller import schema
 from landfast_controller.schema import LARGEST_INTEGER
-from landfast_controller.store import Kind
 
 #: Entries of one page, at most 60,000 bytes each.
 _PAGE = 32
@@ -24,6 +25,11 @@ class Entry:
     received_ns: int
     kind: Kind
     content: bytes
+
+    @property
+    def encoded(self) -> bytes:
+        """As the tree has it."""
+        return bundle.Entry(self.kind, self.received_ns, self.content).encode()
 
 
 @dataclass(frozen=True)

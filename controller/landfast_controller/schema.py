@@ -15,6 +15,9 @@ LARGEST_INTEGER = 2**63 - 1
 
 metadata = MetaData()
 
+#: Tables that follow from the log alone. A file that lacks them gets them, and they are filled from its log.
+derived = MetaData()
+
 hosts = Table(
     "hosts",
     metadata,
@@ -169,4 +172,21 @@ log = Table(
     Column("hash", LargeBinary, nullable=False),  # SHA-256 of bytes
     Column("bytes", LargeBinary, nullable=False),
     Index("log_sequence", "host", "first_sequence"),
+)
+
+#: The tree of the log (landfast.tlog.tiles). A tile at its right edge grows in place.
+tiles = Table(
+    "tiles",
+    derived,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+#: One row: the newest checkpoint, signed.
+checkpoint = Table(
+    "checkpoint",
+    derived,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
 )

@@ -31,6 +31,7 @@ from landfast_controller.ingest import Ingest
 from landfast_controller.initialise import DATABASE, SERVER
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
+from landfast_controller.publisher import Publisher
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.reports import Reports
 from landfast_controller.rollout.conductor import Conductor
@@ -97,8 +98,14 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     server = grpc.aio.server(interceptors=[access.Gate(deployment.roster)], options=OPTIONS)
     _add_services(server, deployment)
     port = _bind(server, listen, credentials)
-    ingest, reports, roster, conductor = deployment.ingest, deployment.reports, deployment.roster, deployment.conductor
-    async with beside(ingest.run()), beside(reports.run()), beside(roster.watch()), beside(conductor.run()):
+    await deployment.publisher.catch_up()
+    async with (
+        beside(deployment.ingest.run()),
+        beside(deployment.reports.run()),
+        beside(deployment.roster.watch()),
+        beside(deployment.conductor.run()),
+        beside(deployment.publisher.run()),
+    ):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
         try:
@@ -131,6 +138,7 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         ingest=Ingest(store),
         reports=Reports(store),
         shadows=shadows,
+        publisher=await Publisher.open(store, config.directory, authority.domain),
     )
 
 

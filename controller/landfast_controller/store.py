@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -20,19 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from landfast.tlog.bundle import MAX_CONTENT, Kind
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import schema
-from landfast_controller.errors import UnavailableError
+from landfast_controller.errors import InvalidError, UnavailableError
 from landfast_controller.head import Head
 
 T = TypeVar("T")
-
-
-class Kind(IntEnum):
-    """What an entry of the log holds."""
-
-    BATCH = 1
-    CONTROL = 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class Transaction:
         self.now_ns = now_ns
 
     async def append(self, entries: Sequence[NewEntry]) -> None:
-        """Appends to the log, in this order."""
+        """Appends to the log, in this order. Raises InvalidError for what is too large to be published."""
         rows = [self._row(index, entry) for index, entry in enumerate(entries, self.next_index)]
         if rows:
             await self.connection.execute(insert(schema.log), rows)
@@ -68,6 +61,10 @@ class Transaction:
         await self.append([NewEntry(Kind.CONTROL, action.SerializeToString(deterministic=True)) for action in actions])
 
     def _row(self, index: int, entry: NewEntry) -> dict[str, Any]:
+        if len(entry.content) > MAX_CONTENT:
+            raise InvalidError(
+                f"an entry of {len(entry.content)} bytes: the log takes {MAX_CONTENT} at most; say it in fewer words"
+            )
         return {
             "index": index,
             "received_ns": self.now_ns,
@@ -108,6 +105,8 @@ class Store:
         try:
             async with reader.connect() as connection:
                 await _check_version(connection, path)
+            async with writer.begin() as connection:
+                await connection.run_sync(schema.derived.create_all)
                 next_index, _ = await _newest(connection)
         except SQLAlchemyError as error:
             raise UnavailableError(f"database {path}: {error}; restore it from a backup") from error

@@ -25,7 +25,7 @@ def login(context: click.Context, controller: str, identity: Path, key: str | No
     """Try an identity at a controller, and remember both."""
     from landfast.identity import Bundle, certificate_of, spiffe_id_of, write_private
     from landfast.trust import metadata
-    from landfast_cli import config, roots, signing
+    from landfast_cli import config, log_keys, roots, signing
     from landfast_cli.greeting import greet
     from landfast_cli.session import opened
 
@@ -33,9 +33,12 @@ def login(context: click.Context, controller: str, identity: Path, key: str | No
     with opened(chosen) as session:
         greet(session)
         believed = roots.begin(session, root)
+        log_key = log_keys.told(session)
     path = context.find_root().params["config"]
     config.write(path, chosen)
     write_private(roots.path_beside(path), believed)
+    log_keys.remember(path, log_key)
     click.echo(f"logged in at {controller} as {spiffe_id_of(certificate_of(Bundle.read(identity)))}")
     click.echo(f"root metadata: {metadata.fingerprint(believed)}")
+    click.echo(f"log key: {log_key}")
     click.echo(f"remembered in {path}")

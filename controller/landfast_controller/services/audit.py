@@ -3,15 +3,22 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from landfast.v1.audit_pb2 import SubscribeRequest, SubscribeResponse
+from landfast.tlog.bundle import Kind
+from landfast.v1.audit_pb2 import (
+    GetLogKeyRequest,
+    GetLogKeyResponse,
+    ReadLogRequest,
+    ReadLogResponse,
+    SubscribeRequest,
+    SubscribeResponse,
+)
 from landfast.v1.audit_pb2_grpc import AuditServiceServicer
-from landfast_controller import pages
+from landfast_controller import pages, resources
 from landfast_controller.callers import Context
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import OutOfRangeError
 from landfast_controller.matching import Filter
 from landfast_controller.pages import Entry, Page
-from landfast_controller.store import Kind
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,13 @@ class AuditService(AuditServiceServicer):
             for response in _responses(page, wanted):
                 yield response
             position = page.next
+
+    async def ReadLog(self, request: ReadLogRequest, context: Context) -> ReadLogResponse:
+        async with self.deployment.store.reading() as connection:
+            return ReadLogResponse(content=await resources.read(connection, request.path))
+
+    async def GetLogKey(self, request: GetLogKeyRequest, context: Context) -> GetLogKeyResponse:
+        return GetLogKeyResponse(verifier_key=str(self.deployment.publisher.key))
 
     async def _page(self, position: int, head: int, request: SubscribeRequest) -> Page:
         async with self.deployment.store.reading() as connection:

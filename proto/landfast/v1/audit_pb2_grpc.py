@@ -39,6 +39,16 @@ class AuditServiceStub:
                 request_serializer=landfast_dot_v1_dot_audit__pb2.SubscribeRequest.SerializeToString,
                 response_deserializer=landfast_dot_v1_dot_audit__pb2.SubscribeResponse.FromString,
                 _registered_method=True)
+        self.ReadLog = channel.unary_unary(
+                '/landfast.v1.AuditService/ReadLog',
+                request_serializer=landfast_dot_v1_dot_audit__pb2.ReadLogRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_audit__pb2.ReadLogResponse.FromString,
+                _registered_method=True)
+        self.GetLogKey = channel.unary_unary(
+                '/landfast.v1.AuditService/GetLogKey',
+                request_serializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -53,6 +63,22 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLog(self, request, context):
+        """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
+        ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
+        NOT_FOUND for what the newest checkpoint does not reach.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLogKey(self, request, context):
+        """The key that signs checkpoints.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +86,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.Subscribe,
                     request_deserializer=landfast_dot_v1_dot_audit__pb2.SubscribeRequest.FromString,
                     response_serializer=landfast_dot_v1_dot_audit__pb2.SubscribeResponse.SerializeToString,
+            ),
+            'ReadLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadLog,
+                    request_deserializer=landfast_dot_v1_dot_audit__pb2.ReadLogRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_audit__pb2.ReadLogResponse.SerializeToString,
+            ),
+            'GetLogKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLogKey,
+                    request_deserializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -89,6 +125,60 @@ class AuditService:
             '/landfast.v1.AuditService/Subscribe',
             landfast_dot_v1_dot_audit__pb2.SubscribeRequest.SerializeToString,
             landfast_dot_v1_dot_audit__pb2.SubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.AuditService/ReadLog',
+            landfast_dot_v1_dot_audit__pb2.ReadLogRequest.SerializeToString,
+            landfast_dot_v1_dot_audit__pb2.ReadLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLogKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.AuditService/GetLogKey',
+            landfast_dot_v1_dot_audit__pb2.GetLogKeyRequest.SerializeToString,
+            landfast_dot_v1_dot_audit__pb2.GetLogKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,13 @@ class AuditServiceStub:
     indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
     opens with `progress`, so that a reader knows from the start where to continue after a break.
     """
+    ReadLog: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ReadLogRequest, _audit_pb2.ReadLogResponse]
+    """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
+    ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
+    NOT_FOUND for what the newest checkpoint does not reach.
+    """
+    GetLogKey: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetLogKeyRequest, _audit_pb2.GetLogKeyResponse]
+    """The key that signs checkpoints."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -47,6 +54,13 @@ class AuditServiceAsyncStub(AuditServiceStub):
     indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
     opens with `progress`, so that a reader knows from the start where to continue after a break.
     """
+    ReadLog: _aio.UnaryUnaryMultiCallable[_audit_pb2.ReadLogRequest, _audit_pb2.ReadLogResponse]  # type: ignore[assignment]
+    """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
+    ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
+    NOT_FOUND for what the newest checkpoint does not reach.
+    """
+    GetLogKey: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetLogKeyRequest, _audit_pb2.GetLogKeyResponse]  # type: ignore[assignment]
+    """The key that signs checkpoints."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -59,5 +73,24 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
         opens with `progress`, so that a reader knows from the start where to continue after a break.
         """
+
+    @_abc_1.abstractmethod
+    def ReadLog(
+        self,
+        request: _audit_pb2.ReadLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ReadLogResponse, _abc.Awaitable[_audit_pb2.ReadLogResponse]]:
+        """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
+        ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
+        NOT_FOUND for what the newest checkpoint does not reach.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLogKey(
+        self,
+        request: _audit_pb2.GetLogKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.GetLogKeyResponse, _abc.Awaitable[_audit_pb2.GetLogKeyResponse]]:
+        """The key that signs checkpoints."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

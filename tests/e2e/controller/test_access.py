@@ -45,6 +45,8 @@ _MAY = {
     "landfast.v1.ShadowService/StopShadow": {"operator", "approver"},
     "landfast.v1.ShadowService/ListShadows": _PEOPLE,
     "landfast.v1.AuditService/Subscribe": _PEOPLE,
+    "landfast.v1.AuditService/ReadLog": _PEOPLE,
+    "landfast.v1.AuditService/GetLogKey": _PEOPLE,
     "grpc.health.v1.Health/Check": _ANY,
     "grpc.health.v1.Health/List": _ANY,
     "grpc.health.v1.Health/Watch": _ANY,

@@ -1,0 +1,181 @@
+"""`landfast audit`: the log, checked without trusting who keeps it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from landfast_cli.commands.options import File
+from landfast_cli.commands.options import as_json as as_json_option
+
+if TYPE_CHECKING:
+    from landfast.tlog.note import VerifierKey
+    from landfast.tlog.tree import Read
+
+_Directory = click.Path(file_okay=False, path_type=Path)
+
+_key = click.option(
+    "--key", type=File, metavar="F", help="The log's key (log.pub). [default: the one that login has remembered]"
+)
+_offline = click.option(
+    "--offline", type=_Directory, metavar="DIR", help="Read this directory of tiles, not the controller."
+)
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  landfast audit mirror ./log --key log.pub
+  landfast audit verify --key log.pub --offline ./log --hosts roster.txt
+  landfast audit prove 4711 --out incident.tlog-proof
+  landfast audit check-proof incident.tlog-proof --key log.pub
+"""
+)
+def audit() -> None:
+    """The transparency log: copied, verified, proved. Needs the log's key, and nobody's word."""
+
+
+@audit.command(
+    epilog="""\b
+Exit status: 0 the copy is as new as the log, 1 the log is not the one that is
+here (cut, forked, altered), 2 usage, 3 the controller cannot be reached.
+
+\b
+Examples:
+  landfast audit mirror ./log --key log.pub
+  landfast audit mirror /srv/www/log && landfast audit verify --offline /srv/www/log
+"""
+)
+@click.argument("directory", type=_Directory)
+@_key
+def mirror(directory: Path, key: Path | None) -> None:
+    """Copy what is new of the log to DIRECTORY, every entry verified on the way.
+
+    It goes on where it ended. DIRECTORY has the layout of c2sp.org/tlog-tiles:
+    any web server can publish it.
+    """
+    from landfast_cli.mirroring import Mirror
+    from landfast_cli.verification import progress_bar
+
+    with _judged(), _reading(None) as read, progress_bar("copying the log") as progress:
+        newest = Mirror(directory, _known(key)).update(read, progress)
+    click.echo(f"{directory}: {newest.size} entries of {newest.origin}, root {newest.root.hex()}")
+
+
+@audit.command(
+    epilog="""\b
+Exit status: 0 both verdicts hold, 1 at least one does not, 2 usage,
+3 the log cannot be read.
+
+\b
+Examples:
+  landfast audit verify
+  landfast audit verify --key log.pub --offline ./log --hosts roster.txt --silent-after 10m
+  landfast audit verify --json | jq '.completeness.findings[] | [.kind, .host, .sequence]'
+"""
+)
+@_key
+@_offline
+@click.option("--hosts", type=File, metavar="F", help="Who should report, a host's name in each line. [default: all]")
+@click.option("--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host is silent.")
+@as_json_option
+def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_after: str, as_json: bool) -> None:
+    """Read the whole log, and say whether it is altered, and whether anything is missing.
+
+    Integrity: every entry leads to the root that the log has signed, and the
+    hosts' batches to each other. Completeness: no gap, no loss, no silent host.
+    """
+    import sys
+
+    from landfast.audit.review import Expected
+    from landfast_cli import output, times, verification
+
+    expected = Expected(verification.roster(hosts), times.seconds(silent_after))
+    known = _known(key)
+    with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
+        result = verification.verify(read, known, expected, progress)
+    if as_json:
+        output.document(verification.document(result))
+    else:
+        verification.show(result)
+    if not result.holds:
+        sys.exit(1)
+
+
+@audit.command(
+    epilog="""\b
+Examples:
+  landfast audit prove 4711 --out incident.tlog-proof
+  landfast audit prove 4711 --out incident.tlog-proof --offline ./log --key log.pub
+"""
+)
+@click.argument("index", type=click.IntRange(min=0))
+@click.option("--out", type=File, required=True, help="New file for the proof.")
+@_key
+@_offline
+def prove(index: int, out: Path, key: Path | None, offline: Path | None) -> None:
+    """Write a proof (c2sp.org/tlog-proof) that the entry at INDEX is in the log, with the entry."""
+    from landfast_cli import files, proving
+
+    with _judged(), _reading(offline) as read:
+        proof = proving.prove(read, _known(key), index)
+    files.write_new(out, proof.encode().decode())
+    click.echo(f"{out}; who has the log's key checks it with: landfast audit check-proof {out} --key log.pub")
+
+
+@audit.command(
+    "check-proof",
+    epilog="""\b
+Needs no controller and no log. Exit status: 0 proved, 1 not.
+
+\b
+Examples:
+  landfast audit check-proof incident.tlog-proof --key log.pub
+""",
+)
+@click.argument("file", type=File)
+@_key
+def check_proof(file: Path, key: Path | None) -> None:
+    """Check a proof, and print the events of its entry."""
+    from landfast.tlog.proof import Proof
+    from landfast_cli import proving
+    from landfast_cli.log_sources import stored
+
+    with _judged():
+        proof = Proof.decode(stored(file))
+        checkpoint = proof.check(_known(key))
+    click.echo(f"entry {proof.index} is in the log {checkpoint.origin}, in its tree of {checkpoint.size} entries:")
+    for line in proving.lines(proof):
+        click.echo(line)
+
+
+@contextmanager
+def _reading(offline: Path | None) -> "Iterator[Read]":
+    from landfast_cli import log_sources
+    from landfast_cli.session import session
+
+    if offline:
+        yield log_sources.directory(offline)
+        return
+    with session() as current:
+        yield log_sources.controller(current)
+
+
+@contextmanager
+def _judged() -> Iterator[None]:
+    """What is wrong with the log is an answer, and it is no."""
+    from landfast.tlog.errors import TlogError
+    from landfast_cli.errors import AnswerIsNoError
+
+    try:
+        yield
+    except TlogError as error:
+        raise AnswerIsNoError(str(error)) from None
+
+
+def _known(key: Path | None) -> "VerifierKey":
+    from landfast_cli import log_keys
+
+    return log_keys.read(key, click.get_current_context().find_root().params["config"])

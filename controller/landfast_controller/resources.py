@@ -1,0 +1,48 @@
+"""The log as https://c2sp.org/tlog-tiles lays it out: what is at which path.
+
+Bundles of entries are made from the log when somebody asks: kept as files they would double what is stored, and those
+at the tree's right edge would be written anew with each checkpoint, up to 15 MB at a time.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from landfast.tlog import bundle, merkle, tiles
+from landfast.tlog.bundle import Entry, Kind
+from landfast.tlog.errors import TlogError
+from landfast.tlog.tiles import ENTRIES, Tile
+from landfast_controller import schema
+from landfast_controller.errors import InvalidError, NotFoundError
+
+_log, _tiles, _checkpoint = schema.log.c, schema.tiles.c, schema.checkpoint.c
+
+
+async def read(connection: AsyncConnection, path: str) -> bytes:
+    """What is at `path`. Raises InvalidError for what is no path, NotFoundError beyond the newest checkpoint."""
+    if path == tiles.CHECKPOINT:
+        note: bytes = (await connection.execute(select(_checkpoint.note))).scalar_one()
+        return note
+    tile = _parsed(path)
+    size = (await connection.execute(select(_checkpoint.size))).scalar_one()
+    if tile.end > size:
+        raise NotFoundError(f"{path}: it reaches to entry {tile.end}, and the newest checkpoint to {size}")
+    return await (_bundle if tile.level == ENTRIES else _hashes)(connection, tile)
+
+
+def _parsed(path: str) -> Tile:
+    try:
+        return Tile.parse(path)
+    except TlogError as error:
+        raise InvalidError(f"{error}; see https://c2sp.org/tlog-tiles") from None
+
+
+async def _hashes(connection: AsyncConnection, tile: Tile) -> bytes:
+    query = select(_tiles.hashes).where(_tiles.level == tile.level, _tiles.index == tile.index)
+    hashes: bytes = (await connection.execute(query)).scalar_one()
+    return hashes[: tile.width * merkle.SIZE]
+
+
+async def _bundle(connection: AsyncConnection, tile: Tile) -> bytes:
+    query = select(_log.kind, _log.received_ns, _log.bytes).where(_log.index >= tile.begin, _log.index < tile.end)
+    rows = await connection.execute(query.order_by(_log.index))
+    return bundle.encode(Entry(Kind(kind), received_ns, content).encode() for kind, received_ns, content in rows)

@@ -1,0 +1,61 @@
+"""Logs with hosts in them, as a controller would have stored them."""
+
+from collections.abc import Sequence
+
+from landfast.audit.integrity import Integrity
+from landfast.audit.review import Expected, Review
+from landfast.tlog.bundle import Entry, Kind
+from landfast.tlog.checkpoint import Checkpoint
+from landfast.v1.audit_pb2 import ControlAction
+from tests.e2e.controller.batches import Chain
+from tests.unit.tlog import naive
+
+START_NS, STEP_NS = 1_790_000_000 * 10**9, 10**9
+
+
+class Story:
+    """Entries, one a second."""
+
+    def __init__(self) -> None:
+        self.entries: list[bytes] = []
+
+    def batch(self, data: bytes) -> "Story":
+        return self._add(Kind.BATCH, data)
+
+    def control(self, kind: ControlAction.Kind.ValueType, subject: str) -> "Story":
+        return self._add(Kind.CONTROL, ControlAction(kind=kind, subject=subject).SerializeToString())
+
+    def enrol(self, host: str) -> "Story":
+        return self.control(ControlAction.KIND_HOST_ENROLLED, host)
+
+    def _add(self, kind: Kind, content: bytes) -> "Story":
+        received_ns = START_NS + len(self.entries) * STEP_NS
+        self.entries.append(Entry(kind, received_ns, content).encode())
+        return self
+
+
+def ordinary(batches: int, hosts: Sequence[str] = ("hall-1", "hall-2", "hall-3")) -> Story:
+    """Hosts that report in turn."""
+    story, chains = Story(), [Chain(host) for host in hosts]
+    for host in hosts:
+        story.enrol(host)
+    for number in range(batches):
+        story.batch(chains[number % len(hosts)].batch(events=2))
+    return story
+
+
+def verified(files: dict[str, bytes], hosts: frozenset[str] | None = None, silent_after_s: int = 60) -> Review:
+    """Both verdicts on a log whose checkpoint is sound."""
+    integrity = Integrity(Checkpoint.open(files["checkpoint"], naive.SIGNER.verifier), naive.reader(files))
+    review = Review(integrity.verdict, Expected(hosts, silent_after_s))
+    for index, entry in integrity.entries():
+        review.take(index, entry)
+    review.end()
+    return review
+
+
+def told(entries: Sequence[bytes], hosts: frozenset[str] | None = None) -> tuple[list[str], list[str]]:
+    """Kinds of the findings of both verdicts, on a log that its own key has signed."""
+    review = verified(naive.published(entries), hosts)
+    integrity, completeness = review.integrity.findings, review.completeness.findings
+    return [each.kind for each in integrity], [each.kind for each in completeness]
