@@ -25,6 +25,9 @@ from landfast_agent.spool import Spool
 #: Makes something an event, with the report that it tells of.
 Note = Callable[[NoticeKind.ValueType, str, dict[str, str], ShadowReport], object]
 
+#: With the daemon's own libraries, which a package has where no interpreter looks by itself.
+_PROGRAM = "import sys; sys.path[:] = sys.argv.pop(1).split(':'); from landfast_agent.shadow_judge import main; main()"
+
 _LOOK_S = 60.0  # between looks at the clock
 _LAST_WORDS_S = 5.0  # for the last report, when a shadow is over
 _TEXT = 500  # characters of what it says instead
@@ -108,7 +111,7 @@ class Shadows:
         """A process that judges what is recorded from now on; it is gone afterwards."""
         after = await asyncio.to_thread(lambda: self._spool.statistics().last_sequence)
         words = [str(self._spool.path), str(after), str(len(wanted.canonical))]
-        command = [sys.executable, "-I", "-m", "landfast_agent.shadow_judge", *words]
+        command = [sys.executable, "-I", "-c", _PROGRAM, ":".join(filter(None, sys.path)), *words]
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LINE)
         try:
             assert process.stdin

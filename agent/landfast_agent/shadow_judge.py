@@ -149,7 +149,3 @@ def _step_back() -> None:
     os.nice(19)
     Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-
-
-if __name__ == "__main__":
-    main()
