@@ -8,6 +8,7 @@ from landfast.event import printable
 from landfast.policy.model import Mode
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import Host
+from landfast.v1.rollout_pb2 import RolloutHost
 from landfast_cli.output import json_time, time
 
 HEADINGS = ("HOST", "CONNECTED", "POLICY", "STATE", "LAST SEEN", "EVENTS", "LOST")
@@ -36,7 +37,7 @@ def way_back(host: Host) -> str:
     return f"its certificate is good until {time(host.identity_expires)} UTC"
 
 
-def version(host: Host) -> str:
+def version(host: Host | RolloutHost) -> str:
     """`7`, or `7 -> 8` while a newer one is meant for it."""
     held = str(host.policy_state.version or "-")
     return held if host.wanted in (host.policy_state.version, 0) else f"{held} -> {host.wanted}"

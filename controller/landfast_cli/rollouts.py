@@ -4,6 +4,7 @@ from typing import Any
 
 from landfast.event import printable
 from landfast.v1.rollout_pb2 import GetRolloutRequest, Rollout, RolloutHost
+from landfast_cli import hosts
 from landfast_cli.output import json_time, time
 from landfast_cli.session import TIMEOUT_S, Session
 
@@ -37,26 +38,28 @@ def stage(rollout: Rollout) -> str:
 
 def line(rollout: Rollout) -> str:
     """Where it stands: `policy 8: running, stage 2 of 4 (10%); waits for hall-1`."""
-    where = f"policy {rollout.version}: {state(rollout)}, {stage(rollout)}"
-    if rollout.state in _STOPPED:
-        return f"{where}: {printable(rollout.reason)}"
-    waits = printable(rollout.waits_for)
-    return f"{where}; {waits}" if waits else where
+    waits = f"waits for {rollout.waits_for}" if rollout.waits_for else ""
+    what = rollout.reason if rollout.state in _STOPPED else waits
+    return f"{_where(rollout)}{f'; {printable(what)}' if what else ''}"
+
+
+def _where(rollout: Rollout) -> str:
+    return f"policy {rollout.version}: {state(rollout)}, {stage(rollout)}"
 
 
 def description(rollout: Rollout) -> str:
     """Lines above the table."""
-    lines = [f"{line(rollout)}", f"since {time(rollout.since)} UTC; before it: policy {rollout.base or '-'}"]
+    lines = [f"{_where(rollout)} since {time(rollout.since)} UTC; before it: policy {rollout.base or '-'}"]
     if rollout.by:
         lines.append(f"{_short(rollout.by)}: {printable(rollout.reason)}")
-    return "\n".join([*lines, f"next: {REMEDY}"] if rollout.state in _STOPPED else lines)
+    if waits := REMEDY if rollout.state in _STOPPED else printable(rollout.waits_for):
+        lines.append(f"waits for: {waits}")
+    return "\n".join(lines)
 
 
 def row(host: RolloutHost) -> tuple[str, ...]:
-    held = str(host.policy_state.version or "-")
-    wanted = held if host.wanted in (host.policy_state.version, 0) else f"{held} -> {host.wanted}"
-    proved = "yes" if host.proved else "no"
-    return host.name, ",".join(host.labels) or "-", wanted, proved, time(host.given), printable(host.note)
+    labels, proved = ",".join(host.labels) or "-", "yes" if host.proved else "no"
+    return host.name, labels, hosts.version(host), proved, time(host.given), printable(host.note)
 
 
 def document(rollout: Rollout) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from landfast.v1.agent_pb2 import Health, PolicyState
-from landfast_controller.rollout.denials import Sample, sample_of
+from landfast_controller.rollout.denials import WINDOW_S, Sample, sample_of
 
-#: Samples of a host's counters in memory: of five minutes, as often as agents tell them.
-_SAMPLES = 60
+#: Samples of a host's counters in memory: agents tell them every five seconds.
+_SAMPLES = WINDOW_S // 5
 
 
 @dataclass

@@ -59,7 +59,7 @@ def decide(plan: Plan, hosts: Sequence[Host], limits: Limits) -> Decision:
     if why := _unsettled(having, limits):
         return Wait(why)
     if due and not any(host.has and (host.live or host.excused) for host in hosts):
-        return Wait(f"{names(sorted(due))}: not connected, and nobody else proves it")
+        return Wait(f"one of {names(sorted(due))} to come back")
     return Finish() if plan.is_last else Advance()
 
 
@@ -83,7 +83,7 @@ def trouble(host: Host, limits: Limits) -> str:
 def note(host: Host, limits: Limits) -> str:
     """How a host stands, for people."""
     if not host.has:
-        return "its turn comes" if host.live else "away: gets it when it is back"
+        return "not reached yet" if host.live else "away, not reached yet"
     if why := trouble(host, limits):
         return f"{'set aside: ' if host.excused else ''}{why.removeprefix(host.name).strip()}"
     if not host.live:
@@ -102,10 +102,10 @@ def names(hosts: Sequence[str]) -> str:
 def _unsettled(having: Sequence[Host], limits: Limits) -> str:
     """Whom the stage waits for; empty when all are well for long enough."""
     if found := [host.name for host in having if host.standing != Standing.PROVED]:
-        return f"not proved yet by {names(found)}"
+        return f"{names(found)} to prove it"
     if found := [host.name for host in having if not host.live]:
-        return f"not connected: {names(found)}"
+        return f"{names(found)} to come back"
     if found := [host.name for host in having if host.well_s < limits.settle_s]:
         least = min(host.well_s for host in having)
-        return f"{names(found)} must stay well for {limits.settle_s - least:.0f} s more"
+        return f"{names(found)} to stay well for {limits.settle_s - least:.0f} s more"
     return ""

@@ -9,6 +9,9 @@ _STAGES, _PER_STAGE = 8, 8  # LF_STAGES, LF_COUNTERS of bpf/landfast.h
 _DENY, _WOULD_DENY, _CANARY = 2, 3, 7  # enum lf_counter
 _NS = 1e9
 
+#: How far back counters are looked at, before a version and after.
+WINDOW_S = 300
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -63,12 +66,18 @@ def reference_of(samples: Sequence[Sample]) -> Reference | None:
     return Reference(last, denied / seconds, would_deny / seconds)
 
 
-def since(reference: Reference, sample: Sample) -> tuple[Denials, ...]:
-    """Denials and would-be denials from one to the other."""
-    then, seconds = reference.sample, max((sample.at_ns - reference.sample.at_ns) / _NS, 0.0)
+def since(reference: Reference, samples: Sequence[Sample]) -> tuple[Denials, ...]:
+    """Denials and would-be denials from the reference to the newest sample, or of the last minutes if that is longer.
+
+    (A rollout may wait for days, and a rare denial is no jump however long one waits.)
+    """
+    now, then = samples[-1], reference.sample
+    if now.at_ns - then.at_ns > WINDOW_S * _NS and samples[0].at_ns > then.at_ns:
+        then = samples[0]
+    seconds = max((now.at_ns - then.at_ns) / _NS, 0.0)
     return (
-        Denials("denials", _risen(then.denied, sample.denied), seconds, reference.denied_rate),
-        Denials("would-be denials", _risen(then.would_deny, sample.would_deny), seconds, reference.would_deny_rate),
+        Denials("denials", _risen(then.denied, now.denied), seconds, reference.denied_rate),
+        Denials("would-be denials", _risen(then.would_deny, now.would_deny), seconds, reference.would_deny_rate),
     )
 
 

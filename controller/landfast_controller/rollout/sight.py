@@ -100,4 +100,4 @@ def _denials(given: Placed | None, seat: Seat | None) -> tuple[denials.Denials, 
     """None where the host has not told its counters: before, or since."""
     if given is None or given.reference is None or seat is None or not seat.samples:
         return ()
-    return denials.since(given.reference, seat.samples[-1])
+    return denials.since(given.reference, seat.samples)

@@ -31,12 +31,12 @@ def message(progress: Progress, hosts: Sequence[Host], placement: Placement, lim
 def _at_once(hosts: Sequence[Host]) -> tuple[Rollout.State.ValueType, str]:
     """Nobody conducts it: it is done whenever all hosts that are connected have proved it."""
     left = [host.name for host in hosts if host.live and host.standing != Standing.PROVED]
-    return (Rollout.STATE_RUNNING, f"not proved yet by {names(left)}") if left else (Rollout.STATE_DONE, "")
+    return (Rollout.STATE_RUNNING, f"{names(left)} to prove it") if left else (Rollout.STATE_DONE, "")
 
 
 def _staged(progress: Progress, hosts: Sequence[Host], limits: Limits) -> tuple[Rollout.State.ValueType, str]:
     if progress.state in (Rollout.STATE_PAUSED, Rollout.STATE_HALTED):
-        return progress.state, "somebody: landfast rollout resume --reason WHY, or landfast policy rollback"
+        return progress.state, "somebody to resume it, or to roll back"
     if progress.state == Rollout.STATE_DONE:
         return progress.state, ""
     decided = decide(progress.plan, hosts, limits)

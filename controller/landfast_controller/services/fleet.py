@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.v1.fleet_pb2 import (
     BanHostRequest,
@@ -23,7 +24,7 @@ from landfast.v1.fleet_pb2 import (
     UnbanHostResponse,
 )
 from landfast.v1.fleet_pb2_grpc import FleetServiceServicer
-from landfast_controller import enrolment, hosts, identities, membership
+from landfast_controller import enrolment, hosts, identities, membership, policies
 from landfast_controller.actions import checked_reason
 from landfast_controller.authority import requested_key
 from landfast_controller.callers import Context, caller_of
@@ -38,8 +39,7 @@ class FleetService(FleetServiceServicer):
 
     async def ListHosts(self, request: ListHostsRequest, context: Context) -> ListHostsResponse:
         async with self.deployment.store.reading() as connection:
-            rows = await hosts.rows(connection)
-        return ListHostsResponse(hosts=[await self._message(row) for row in rows])
+            return ListHostsResponse(hosts=await self._messages(connection, await hosts.rows(connection)))
 
     async def GetHost(self, request: GetHostRequest, context: Context) -> GetHostResponse:
         return GetHostResponse(host=await self._host(enrolment.checked_host(request.name)))
@@ -81,15 +81,15 @@ class FleetService(FleetServiceServicer):
 
     async def _host(self, name: str) -> Host:
         async with self.deployment.store.reading() as connection:
-            rows = await hosts.rows(connection, name)
-        if not rows:
+            found = await self._messages(connection, await hosts.rows(connection, name))
+        if not found:
             raise membership.not_enrolled(name)
-        return await self._message(rows[0])
+        return found[0]
 
-    async def _message(self, row: Row[tuple[object, ...]]) -> Host:
-        number = self.deployment.placement.of(row.name)
-        wanted = await self.deployment.placement.version(number) if number else None
-        return hosts.message(row, wanted, self.deployment.presence)
+    async def _messages(self, connection: AsyncConnection, rows: list[Row[tuple[object, ...]]]) -> list[Host]:
+        placement, presence = self.deployment.placement, self.deployment.presence
+        wanted = await policies.outlines(connection, {placement.of(row.name) for row in rows})
+        return [hosts.message(row, wanted.get(placement.of(row.name)), presence) for row in rows]
 
 
 def _label(label: str) -> str:

@@ -139,7 +139,7 @@ async def test_stage_by_stage(staged: Deployment, tmp_path: Path) -> None:
         assert {1, 2} <= set(reached) <= {0, 1, 2, 4}
         assert all(host.proved and host.wanted == version for host in found.hosts if host.live)
         notes = {host.name: host.note for host in found.hosts}
-        assert (away.version, notes[away.name]) == (base, "away: gets it when it is back")
+        assert (away.version, notes[away.name]) == (base, "away, not reached yet")
         made.hosts.append(await away.connect())
         await made.have(*[version] * 5)
         stages = [each.text for each in await made.told() if each.subject == str(version)]

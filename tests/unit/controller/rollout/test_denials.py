@@ -27,14 +27,22 @@ def test_what_a_host_is_compared_with() -> None:
     assert reference is not None
     assert (reference.sample, reference.denied_rate, reference.would_deny_rate) == (samples[-1], 2.0, 0.5)
     assert denials.reference_of([]) is None
-    found = denials.since(reference, Sample(30 * _S, 200, 10))
+    found = denials.since(reference, [*samples, Sample(30 * _S, 200, 10)])
     assert found == (Denials("denials", 60, 10.0, 2.0), Denials("would-be denials", 0, 10.0, 0.5))
+
+
+def test_a_rare_denial_is_no_jump_however_long_one_waits() -> None:
+    reference = denials.reference_of([Sample(0, 0, 0)])
+    assert reference
+    waited = [Sample(at * _S, at // 100, 0) for at in range(5700, 6001, 5)]
+    assert denials.since(reference, waited)[0] == Denials("denials", 3, 300.0, 0.0)
+    assert denials.since(reference, [Sample(299 * _S, 50, 0)])[0].number == 50
 
 
 def test_counters_that_begin_anew_count_from_0() -> None:
     reference = denials.reference_of([Sample(0, 1000, 1000)])
     assert reference
-    assert [each.number for each in denials.since(reference, Sample(_S, 30, 2))] == [30, 2]
+    assert [each.number for each in denials.since(reference, [Sample(_S, 30, 2)])] == [30, 2]
 
 
 @pytest.mark.parametrize(
