@@ -15,11 +15,12 @@ from landfast.policy.errors import PolicyError
 from landfast.policy.model import Draft
 from landfast.policy.succession import succeed
 from landfast.replay import Change
+from landfast.v1.fleet_pb2 import ListHostsRequest
 from landfast.v1.shadow_pb2 import ShadowState
 from landfast_cli import impact, output, recorded, versions
 from landfast_cli.errors import BadInputError
 from landfast_cli.output import json_time, time
-from landfast_cli.session import Session
+from landfast_cli.session import TIMEOUT_S, Session
 
 HEADINGS = ("JUDGED", "DENY", "ALLOW", "SHADOW", "REPORTED", "HOST, STATE")
 
@@ -30,6 +31,15 @@ def candidate(session: Session, draft: Draft) -> bytes:
         return canonical.encode(succeed(draft, versions.newest(session)))
     except PolicyError as error:
         raise BadInputError(f"the policy is refused:\n{error}") from None
+
+
+def named(session: Session, names: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """The hosts that are meant, by name or by label: none means all. Raises BadInputError for a label of nobody."""
+    found = session.fleet.ListHosts(ListHostsRequest(), timeout=TIMEOUT_S).hosts if labels else []
+    for label in labels:
+        if not any(label in host.labels for host in found):
+            raise BadInputError(f"no host has the label {label}; give it to some: landfast fleet label HOST {label}")
+    return sorted({*names, *(host.name for host in found if set(labels) & set(host.labels))})
 
 
 def state(found: ShadowState) -> str:

@@ -8,6 +8,7 @@ from landfast_cli.commands.options import File, why
 from landfast_cli.commands.options import as_json as as_json_option
 
 _hosts = click.option("--host", "hosts", multiple=True, metavar="NAME", help="Only this host; may be repeated.")
+_labels = click.option("--label", "labels", multiple=True, metavar="LABEL", help="Only hosts with it; may be repeated.")
 
 
 @click.group(
@@ -30,14 +31,16 @@ def shadow() -> None:
     epilog="""\b
 Examples:
   landfast shadow start policy.yaml --reason "before we propose it"
-  landfast shadow start policy.yaml --host hall-1 --host hall-2 --for 2h --reason canary
+  landfast shadow start policy.yaml --host hall-1 --host hall-2 --for 2h --reason "a try"
+  landfast shadow start policy.yaml --label canary --for 7d --reason "before the move to hall 3"
 """
 )
 @click.argument("file", type=File)
 @_hosts
+@_labels
 @click.option("--for", "lifetime", metavar="DURATION", help="E.g. 90m, 4h, 30d, which is the longest. [default: 24h]")
 @why
-def start(file: Path, hosts: tuple[str, ...], lifetime: str | None, reason: str) -> None:
+def start(file: Path, hosts: tuple[str, ...], labels: tuple[str, ...], lifetime: str | None, reason: str) -> None:
     """Have hosts judge by FILE from now on: all that are enrolled, or those that are named.
 
     A host has one shadow at a time. It ends by itself, also while the host is
@@ -50,8 +53,8 @@ def start(file: Path, hosts: tuple[str, ...], lifetime: str | None, reason: str)
 
     draft = files.read(file).draft
     with session() as current:
-        content = shadows.candidate(current, draft)
-        request = StartShadowRequest(canonical=content, hosts=hosts, lifetime_s=seconds(lifetime), reason=reason)
+        content, names = shadows.candidate(current, draft), shadows.named(current, hosts, labels)
+        request = StartShadowRequest(canonical=content, hosts=names, lifetime_s=seconds(lifetime), reason=reason)
         begun = current.shadows.StartShadow(request, timeout=PROPOSAL_TIMEOUT_S).shadows
     first = begun[0]
     where, until = shadows.hosts(begun), output.time(first.until)
@@ -95,14 +98,15 @@ Examples:
 """
 )
 @_hosts
+@_labels
 @why
-def stop(hosts: tuple[str, ...], reason: str) -> None:
+def stop(hosts: tuple[str, ...], labels: tuple[str, ...], reason: str) -> None:
     """End shadows before their time: all, or those of the hosts that are named."""
     from landfast.v1.shadow_pb2 import StopShadowRequest
     from landfast_cli import shadows
     from landfast_cli.session import TIMEOUT_S, session
 
     with session() as current:
-        request = StopShadowRequest(hosts=hosts, reason=reason)
+        request = StopShadowRequest(hosts=shadows.named(current, hosts, labels), reason=reason)
         ended = current.shadows.StopShadow(request, timeout=TIMEOUT_S).shadows
     click.echo(f"the shadow of {shadows.hosts(ended)} is over; `landfast shadow status` tells what it found")

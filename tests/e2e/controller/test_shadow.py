@@ -78,13 +78,14 @@ async def actions(deployment: Deployment) -> list[ControlAction]:
 async def test_a_shadow_from_its_start_over_a_restart_to_its_end(person: Person) -> None:
     deployment, file = person.deployment, person.policy()
     halls = {name: await deployment.enrol(name) for name in ("hall-1", "hall-2")}
+    await asyncio.to_thread(person.says, "fleet", "label", "hall-2", "canary")
     done = await asyncio.to_thread(person.says, "shadow", "start", file, "--host", "hall-1", "--for", "2h", *WHY)
     assert "judges on host hall-1 until 20" in done
     first = await listening(deployment, halls["hall-1"])
     assert b"eea-user-data" in first.canonical
     complaint = await asyncio.to_thread(person.complains, "shadow", "start", file, *WHY, status=1)
     assert f"host hall-1 has shadow {first.digest.hex()[:16]} already (a test)" in complaint
-    await asyncio.to_thread(person.says, "shadow", "start", file, "--host", "hall-2", *WHY)
+    await asyncio.to_thread(person.says, "shadow", "start", file, "--label", "canary", *WHY)
     deployment.kill()
     await asyncio.to_thread(deployment.start)
     assert await listening(deployment, halls["hall-1"]) == first
@@ -119,6 +120,8 @@ async def test_what_is_no_shadow_is_refused_and_given_to_nobody(person: Person) 
     await deployment.enrol("hall-1")
     told = await asyncio.to_thread(complains, "shadow", "start", file, "--host", "hall-9", *WHY, status=2)
     assert "host hall-9 is not enrolled" in told
+    told = await asyncio.to_thread(complains, "shadow", "start", file, "--label", "canary", *WHY, status=2)
+    assert "no host has the label canary" in told
     told = await asyncio.to_thread(complains, "shadow", "start", file, "--for", "31d", *WHY, status=2)
     assert "at most 2592000 s" in told
     bad = person.policy("version: 1\ndata_classes:\n  eu: {allow: [{to: 10.0.0.1/8, ports: [any], reason: x}]}\n")
