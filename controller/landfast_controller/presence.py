@@ -21,6 +21,7 @@ class Seat:
     """
 
     streams: int = 0
+    since_ns: int = field(default_factory=time.time_ns)
     last_seen_ns: int = 0
     health: Health = field(default_factory=Health)
     received: PolicyState | None = None

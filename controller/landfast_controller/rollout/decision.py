@@ -54,10 +54,13 @@ def decide(plan: Plan, hosts: Sequence[Host], limits: Limits) -> Decision:
     if why := next(filter(None, (trouble(host, limits) for host in having)), ""):
         return Halt(why)
     due = plan.due(hosts)
-    if fresh := frozenset(host.name for host in hosts if host.name in due and host.live and not host.has):
-        return Give(fresh)
+    fresh = [host for host in hosts if host.name in due and host.live and not host.has]
+    if ready := frozenset(host.name for host in fresh if host.measured):
+        return Give(ready)
     if why := _unsettled(having, limits):
         return Wait(why)
+    if fresh:
+        return Wait(f"{names([host.name for host in fresh])} to tell how much is denied there")
     if due and not any(host.has and (host.live or host.excused) for host in hosts):
         return Wait(f"one of {names(sorted(due))} to come back")
     return Finish() if plan.is_last else Advance()

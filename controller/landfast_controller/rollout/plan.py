@@ -36,6 +36,7 @@ class Host:
     labels: frozenset[str] = frozenset()
     live: bool = True  # connected, and heard from lately
     silent_s: float = 0.0  # since it was heard from
+    measured: bool = True  # how much it denies is known, or it had the time to tell
     has: bool = False
     excused: bool = False  # somebody resumed the rollout in spite of it
     standing: Standing = Standing.WAITING

@@ -17,6 +17,7 @@ from landfast_controller.rollout.plan import Host, Standing
 from landfast_controller.rollout.records import Placed, Progress
 
 _NS = 1e9
+_UNMEASURED_S = 15.0  # that a host has after it has connected, to tell its counters twice: agents do every five
 _FAILED = (PolicyState.STATE_REJECTED, PolicyState.STATE_ALTERED)
 
 
@@ -57,6 +58,7 @@ class Sight:
             labels=frozenset(hosts.labels(row)),
             live=seat is not None and silent_s <= self.limits.lost_after_s,
             silent_s=silent_s,
+            measured=seat is None or len(seat.samples) > 1 or (now_ns - seat.since_ns) / _NS > _UNMEASURED_S,
             has=has,
             excused=given is not None and given.excused,
             standing=standing,

@@ -117,9 +117,13 @@ def notices(items: Iterable[Event | Notice], kind: "NoticeKind.ValueType") -> li
 
 
 @asynccontextmanager
-async def fleet(directory: Path) -> AsyncIterator[Fleet]:
-    """A controller that runs, and a host that is enrolled there; its agent is not started yet."""
+async def fleet(directory: Path, settings: str = "") -> AsyncIterator[Fleet]:
+    """A controller that runs, and a host that is enrolled there; its agent is not started yet.
+
+    `settings` are lines of the controller's configuration.
+    """
     deployment = Deployment.make()
+    deployment.settings = settings
     made = Fleet(deployment, Host(_HERE, directory))
     try:
         deployment.start()

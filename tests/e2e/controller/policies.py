@@ -34,12 +34,13 @@ def request_for(deployment: Deployment, content: bytes, reason: str = "a test") 
     return ProposePolicyRequest(canonical=content, reason=reason, targets=deployment.signed(content))
 
 
-async def propose(deployment: Deployment, prefix: str) -> PolicyVersion:
+async def propose(deployment: Deployment, prefix: str, *, at_once: bool = False) -> PolicyVersion:
     """Makes a policy that allows one prefix the newest version."""
     async with deployment.channel(deployment.approver) as channel:
         stub = PolicyServiceStub(channel)
-        content = following(await newest(stub), prefix)
-        made = await stub.ProposePolicy(request_for(deployment, content))
+        request = request_for(deployment, following(await newest(stub), prefix))
+        request.at_once = at_once
+        made = await stub.ProposePolicy(request)
     return made.policy_version
 
 

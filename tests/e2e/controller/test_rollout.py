@@ -13,13 +13,12 @@ from landfast.v1.audit_pb2 import ControlAction, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import LabelHostRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
-from landfast.v1.policy_pb2_grpc import PolicyServiceStub
 from landfast.v1.rollout_pb2 import GetRolloutRequest, PauseRolloutRequest, ResumeRolloutRequest, Rollout
 from landfast.v1.rollout_pb2_grpc import RolloutServiceStub
 from tests.e2e.controller.believers import Believer, until
 from tests.e2e.controller.deployment import Deployment, code_of, details_of
 from tests.e2e.controller.person import POLICY, Person
-from tests.e2e.controller.policies import following, newest, request_for
+from tests.e2e.controller.policies import propose
 
 _RUNNING, _HALTED, _DONE = Rollout.STATE_RUNNING, Rollout.STATE_HALTED, Rollout.STATE_DONE
 _SETTINGS = """
@@ -61,13 +60,8 @@ class Fleet:
         return await host.connect()
 
     async def accept(self, *, at_once: bool = False) -> int:
-        """Another version, which differs in its number alone."""
-        async with self.deployment.channel(self.deployment.approver) as channel:
-            stub = PolicyServiceStub(channel)
-            before = await newest(stub)
-            request = request_for(self.deployment, following(before, f"10.{before.version if before else 0}.0.0/16"))
-            request.at_once = at_once
-            return (await stub.ProposePolicy(request)).policy_version.policy.version
+        """Another version."""
+        return (await propose(self.deployment, "10.0.0.0/16", at_once=at_once)).policy.version
 
     async def label(self, host: Believer, name: str = "canary", *, remove: bool = False) -> None:
         async with self.deployment.channel(self.deployment.approver) as channel:

@@ -34,6 +34,7 @@ def hosts(name: str) -> st.SearchStrategy[Host]:
         labels=st.frozensets(st.sampled_from(LABELS)),
         live=st.booleans(),
         silent_s=silent_s,
+        measured=st.booleans(),
         has=st.booleans(),
         excused=st.booleans(),
         standing=st.sampled_from([Standing.WAITING, Standing.PROVED]),

@@ -29,7 +29,7 @@ def _failing(host: Host, how: str) -> Host:
 def test_nobody_gets_it_beyond_the_stage_or_twice_or_while_away(plan: Plan, hosts: list[Host]) -> None:
     decided = decide(plan, hosts, LIMITS)
     if isinstance(decided, Give):
-        fresh = {host.name for host in hosts if host.live and not host.has}
+        fresh = {host.name for host in hosts if host.live and host.measured and not host.has}
         assert decided.hosts
         assert decided.hosts <= fresh & plan.due(hosts)
 
@@ -91,6 +91,11 @@ def test_words() -> None:
     assert decide(_PLAN, [replace(_WELL, live=False, silent_s=9)], LIMITS) == Wait("hall-1 to come back")
     away = [Host("hall-9", _CANARY, live=False), *_ELSE]
     assert decide(_PLAN, away, LIMITS) == Wait("one of hall-9 to come back")
+
+
+def test_who_has_just_connected_gets_it_when_there_is_something_to_compare_with() -> None:
+    hosts = [_WELL, Host("hall-9", _CANARY, measured=False)]
+    assert decide(_PLAN, hosts, LIMITS) == Wait("hall-9 to tell how much is denied there")
 
 
 def test_a_stage_without_hosts_is_over() -> None:
