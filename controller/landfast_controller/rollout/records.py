@@ -125,11 +125,19 @@ async def placed(connection: AsyncConnection, above: int = 0) -> dict[str, Place
 
 
 async def place(transaction: Transaction, version: int, hosts: Mapping[str, Reference | None]) -> None:
-    """Gives hosts a version, with what their denials are compared with from now on, as far as that is known."""
+    """Gives hosts a version, with what their denials are compared with from now on, as far as that is known.
+
+    Who has been given a newer one keeps that.
+    """
     rows = [_row(transaction, version, host, reference) for host, reference in hosts.items()]
     statement = upsert(_placements)
-    kept = {name: statement.excluded[name] for name in rows[0] if name != "host"}
-    await transaction.connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=kept), rows)
+    new = statement.excluded
+    raised = statement.on_conflict_do_update(
+        index_elements=["host"],
+        set_={name: new[name] for name in rows[0] if name != "host"},
+        where=_placements.c.version < new.version,
+    )
+    await transaction.connection.execute(raised, rows)
 
 
 async def excuse(transaction: Transaction, hosts: Iterable[str]) -> None:
