@@ -40,7 +40,7 @@ class _Arrival:
 
     @property
     def entry(self) -> NewEntry:
-        return NewEntry(Kind.BATCH, self.data, self.view.host, self.view.first, self.view.last)
+        return NewEntry(Kind.BATCH, self.data, self.digest, self.view.host, self.view.first, self.view.last)
 
 
 Outcome = int | RefusedError

@@ -101,6 +101,8 @@ class Publisher:
 
     async def _leaves(self, begin: int, end: int) -> list[bytes]:
         """Hashes of some of the entries from `begin` to below `end`."""
+        if recent := self._store.recent.of(begin, end):
+            return recent
         async with self._store.reading() as connection:
             page = await pages.read(connection, begin, end, ())
         return [merkle.leaf_hash(entry.encoded) for entry in page.entries]

@@ -19,21 +19,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from landfast.tlog.bundle import MAX_CONTENT, Kind
+from landfast.tlog import merkle
+from landfast.tlog.bundle import MAX_CONTENT, Entry, Kind
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import schema
 from landfast_controller.errors import InvalidError, UnavailableError
 from landfast_controller.head import Head
+from landfast_controller.recent import RecentLeaves
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class NewEntry:
-    """What is to be appended to the log."""
+    """What is to be appended to the log. `digest` is the SHA-256 of `content`."""
 
     kind: Kind
     content: bytes
+    digest: bytes
     host: str = ""
     first_sequence: int = 0
     last_sequence: int = 0
@@ -46,6 +49,7 @@ class Transaction:
         self.connection = connection
         self.next_index = next_index
         self.now_ns = now_ns
+        self.leaves: list[bytes] = []  # of the tree: what was appended here
 
     async def append(self, entries: Sequence[NewEntry]) -> None:
         """Appends to the log, in this order. Raises InvalidError for what is too large to be published."""
@@ -53,12 +57,14 @@ class Transaction:
         if rows:
             await self.connection.execute(insert(schema.log), rows)
             self.next_index += len(rows)
+            self.leaves += [merkle.leaf_hash(Entry(each.kind, self.now_ns, each.content).encode()) for each in entries]
 
     async def record(self, *actions: ControlAction) -> None:
         """Appends control actions, dated by this transaction."""
         for action in actions:
             action.time.FromNanoseconds(self.now_ns)
-        await self.append([NewEntry(Kind.CONTROL, action.SerializeToString(deterministic=True)) for action in actions])
+        contents = [action.SerializeToString(deterministic=True) for action in actions]
+        await self.append([NewEntry(Kind.CONTROL, each, hashlib.sha256(each).digest()) for each in contents])
 
     def _row(self, index: int, entry: NewEntry) -> dict[str, Any]:
         if len(entry.content) > MAX_CONTENT:
@@ -72,7 +78,7 @@ class Transaction:
             "host": entry.host,
             "first_sequence": entry.first_sequence,
             "last_sequence": entry.last_sequence,
-            "hash": hashlib.sha256(entry.content).digest(),
+            "hash": entry.digest,
             "bytes": entry.content,
         }
 
@@ -82,6 +88,7 @@ class Store:
 
     def __init__(self, reader: AsyncEngine, writer: AsyncEngine, head: Head) -> None:
         self.head = head
+        self.recent = RecentLeaves()
         self._reader = reader
         self._writer = writer
         self._writing = asyncio.Lock()
@@ -131,6 +138,7 @@ class Store:
                 next_index, newest_ns = await _newest(connection)
                 transaction = Transaction(connection, next_index, max(time.time_ns(), newest_ns))
                 result = await work(transaction)
+            self.recent.add(transaction.next_index, transaction.leaves)
             await self.head.advance(transaction.next_index)
         return result
 
