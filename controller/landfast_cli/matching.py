@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from landfast import event
 from landfast.batch import BatchView
 from landfast.event import Event
+from landfast.policy import errors
+from landfast.policy.addresses import Prefix, address_number, parse_prefix
 from landfast.v1.batch_pb2 import Notice
 from landfast.verdict import Verdict
+from landfast_cli.errors import BadInputError
 
 VERDICTS = {
     "denied": frozenset((Verdict.DENY, Verdict.WOULD_DENY)),
@@ -16,18 +20,20 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Filter:
-    """Classes and a key of VERDICTS. With either, only decisions are shown: no notices, no control actions.
+    """Classes, a key of VERDICTS, destinations, commands; empty for all. With any, no notices, no control actions.
 
     What canaries were refused is shown only if `canary`.
     """
 
-    classes: frozenset[str]
-    verdict: str | None
+    classes: frozenset[str] = frozenset()
+    verdict: str | None = None
+    destinations: tuple[Prefix, ...] = ()
+    processes: frozenset[bytes] = frozenset()
     canary: bool = False
 
     @property
     def everything(self) -> bool:
-        return not self.classes and self.verdict is None
+        return not (self.classes or self.verdict or self.destinations or self.processes)
 
     def of(self, view: BatchView) -> Iterator[tuple[int, Event | Notice]]:
         """What is shown of a batch, with sequence numbers."""
@@ -40,4 +46,23 @@ class Filter:
 
     def _matches(self, item: Event, mask: int) -> bool:
         of_class = not self.classes or bool(item.tags & mask)
-        return of_class and (self.verdict is None or item.verdict in VERDICTS[self.verdict])
+        of_verdict = self.verdict is None or item.verdict in VERDICTS[self.verdict]
+        return of_class and of_verdict and self._of_process(item) and self._to_destination(item)
+
+    def _of_process(self, item: Event) -> bool:
+        return not self.processes or event.comm(item.comm) in self.processes
+
+    def _to_destination(self, item: Event) -> bool:
+        if not self.destinations:
+            return True
+        return item.remote is not None and any(
+            prefix.covers(address_number(item.remote)) for prefix in self.destinations
+        )
+
+
+def parse_destination(text: str) -> Prefix:
+    """Raises BadInputError unless `text` is a prefix or an address."""
+    try:
+        return parse_prefix(text)
+    except errors.InvalidError as error:
+        raise BadInputError(f"--destination {error}") from None

@@ -37,4 +37,4 @@ def lines(proof: Proof) -> Iterator[str]:
         response.batch = entry.content
     else:
         response.control = entry.content
-    return printing.text(response, Filter(frozenset(), None, canary=True))
+    return printing.text(response, Filter(canary=True))

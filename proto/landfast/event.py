@@ -53,6 +53,7 @@ _STAGES_WITH_REMOTE = frozenset((Stage.CONNECT, Stage.SENDMSG, Stage.EGRESS))
 LOCAL, SERVING = 1, 2
 
 _STAGE = 11  # index of the field
+_COMM = 15  # bytes of a command's name, TASK_COMM_LEN less its end
 
 
 class Event(NamedTuple):
@@ -110,6 +111,19 @@ def numpy_type() -> "np.dtype[np.void]":
 def printable(text: str) -> str:
     """`text` with everything that could move a cursor, ring a bell or reorder a line escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def comm(name: str) -> bytes:
+    """The name of a command as records have it: cut off where the kernel cuts it off."""
+    return name.encode("utf-8", "surrogateescape")[:_COMM]
+
+
+def have_destination(records: Any) -> Any:
+    """Of an array of `numpy_type()`, which records have a destination: what `Event.remote` is None without."""
+    import numpy as np
+
+    framed = (records["stage"] == Stage.DEVICE) & (records["remote"] != np.void(bytes(16)))
+    return framed | np.isin(records["stage"], sorted(_STAGES_WITH_REMOTE))
 
 
 def address(raw: bytes) -> IPv4Address | IPv6Address:

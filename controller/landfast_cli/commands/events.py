@@ -21,14 +21,15 @@ def events() -> None:
 
 @events.command(
     epilog="""\b
-With --class or --verdict only decisions are shown; without them also what agents
-and people did. Times are UTC. When it ends, the index to continue at is told on
-standard error.
+With --class, --verdict, --destination or --process only decisions and executions
+are shown; without them also what agents and people did. Times are UTC. When it
+ends, the index to continue at is told on standard error.
 
 \b
 Examples:
   landfast events follow
   landfast events follow --from 2h --verdict denied --host hall-1
+  landfast events follow --destination 203.0.113.0/24 --process rsync
   landfast events follow --from 4711 --format json >> evidence.jsonl
   landfast events follow --from 2026-11-01T00:00:00Z --no-follow --class eea-user-data
 """
@@ -38,6 +39,8 @@ Examples:
 @click.option("--class", "classes", multiple=True, metavar="CLASS", help="Only events of this class. Repeatable.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only events of this host. Repeatable.")
 @click.option("--verdict", type=click.Choice(("denied", "allowed")), help="Only these decisions.")
+@click.option("--destination", "destinations", multiple=True, metavar="PREFIX", help="Only to there. Repeatable.")
+@click.option("--process", "processes", multiple=True, metavar="NAME", help="Only of this command. Repeatable.")
 @click.option("--canary", is_flag=True, help="Also what the hosts' own canaries were refused.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="[default: text]")
 def follow(
@@ -47,6 +50,8 @@ def follow(
     classes: tuple[str, ...],
     hosts: tuple[str, ...],
     verdict: str | None,
+    destinations: tuple[str, ...],
+    processes: tuple[str, ...],
     canary: bool,
     form: str,
 ) -> None:
@@ -56,15 +61,20 @@ def follow(
     """
     import time
 
+    from landfast import event
     from landfast_cli import following
-    from landfast_cli.matching import Filter
+    from landfast_cli.matching import Filter, parse_destination
 
+    prefixes = tuple(map(parse_destination, destinations))
     request = following.request(start, follow, time.time())
     request.hosts.extend(hosts)
     request.classes.extend(classes)
+    request.destinations.extend(destinations)
+    request.processes.extend(processes)
     if verdict:
         request.verdicts = request.Verdicts.Value(f"VERDICTS_{verdict.upper()}")
-    _print(request, Filter(frozenset(classes), verdict, canary), form)
+    commands = frozenset(map(event.comm, processes))
+    _print(request, Filter(frozenset(classes), verdict, prefixes, commands, canary), form)
 
 
 def _print(request: "SubscribeRequest", wanted: "Filter", form: str) -> None:

@@ -13,7 +13,7 @@ from landfast.v1.audit_pb2 import (
     SubscribeResponse,
 )
 from landfast.v1.audit_pb2_grpc import AuditServiceServicer
-from landfast_controller import pages, resources
+from landfast_controller import matching, pages, resources
 from landfast_controller.callers import Context
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import OutOfRangeError
@@ -26,7 +26,7 @@ class AuditService(AuditServiceServicer):
     deployment: Deployment
 
     async def Subscribe(self, request: SubscribeRequest, context: Context) -> AsyncIterator[SubscribeResponse]:
-        wanted = Filter(frozenset(request.classes), request.verdicts)
+        wanted = matching.requested(request)
         position = await self._start(request)
         if request.WhichOneof("start") != "from_index" and position:
             yield SubscribeResponse(index=position - 1, progress=True)

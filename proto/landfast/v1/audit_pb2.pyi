@@ -123,6 +123,8 @@ class SubscribeRequest(_message.Message):
     HOSTS_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
     VERDICTS_FIELD_NUMBER: _builtins.int
+    DESTINATIONS_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
     from_index: _builtins.int
     follow: _builtins.bool
     """Keep the stream open for entries to come. Otherwise it ends at the newest."""
@@ -137,6 +139,14 @@ class SubscribeRequest(_message.Message):
 
     @_builtins.property
     def classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def destinations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Prefixes, IPv4 or IPv6: events with a destination in one of them."""
+
+    @_builtins.property
+    def processes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Commands as the kernel names them: the first 15 bytes count."""
+
     def __init__(
         self,
         *,
@@ -146,10 +156,12 @@ class SubscribeRequest(_message.Message):
         hosts: _abc.Iterable[_builtins.str] | None = ...,
         classes: _abc.Iterable[_builtins.str] | None = ...,
         verdicts: Global___SubscribeRequest.Verdicts.ValueType = ...,
+        destinations: _abc.Iterable[_builtins.str] | None = ...,
+        processes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "from_time", b"from_time", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "follow", b"follow", "from_index", b"from_index", "from_time", b"from_time", "hosts", b"hosts", "start", b"start", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "destinations", b"destinations", "follow", b"follow", "from_index", b"from_index", "from_time", b"from_time", "hosts", b"hosts", "processes", b"processes", "start", b"start", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_start: _TypeAlias = _typing.Literal["from_index", "from_time"]  # noqa: Y015
     _WhichOneofArgType_start: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015

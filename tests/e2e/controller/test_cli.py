@@ -226,6 +226,9 @@ async def test_events_filtered_as_text_and_json(approver: Person) -> None:
     rest = approver.says(*follow, "--from", str(decisions[5]["index"]), "--class", "eea-user-data").splitlines()
     assert [json.loads(line)["id"] for line in rest] == [event["id"] for event in decisions[5:]]
     assert approver.says("events", "follow", "--no-follow", "--verdict", "allowed", "--host", host) == ""
+    assert approver.says(*follow, "--destination", "203.0.113.8/29", "--process", "curl").count("\n") == 15
+    assert approver.says(*follow, "--destination", "203.0.113.0/29") == ""
+    assert approver.says(*follow, "--process", "rsync") == ""
     assert approver.says("events", "follow", "--no-follow", "--from", "2999-01-01T00:00:00Z") == ""
     assert "the log holds 0 to " in approver.complains("events", "follow", "--from", "999999", status=2)
 
@@ -321,6 +324,7 @@ def test_a_reader_that_goes_away_is_no_error(approver: Person) -> None:
         ("allow", "add", "c", "10.0.0.0/8", "tcp/443", "--reason", "x", "--expires", "tomorrow"),
         ("allow", "add", "c", "10.0.0.0/8", "tcp/443"),
         ("events", "follow", "--from", "yesterday"),
+        ("events", "follow", "--destination", "10.0.0.1/8"),
         ("identity", "create", "bob", "--role", "king", "--out", "x"),
         ("policy", "show", "--version", "0"),
     ],

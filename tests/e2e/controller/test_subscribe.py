@@ -110,6 +110,13 @@ async def test_filters(deployment: Deployment) -> None:
     assert await matching(classes=["health"]) == [other]
     assert await matching(classes=["health"], verdicts=_ALLOWED) == []
     assert await matching(hosts=["nobody"]) == []
+    assert await matching(destinations=["203.0.113.9"], processes=["curl"], hosts=[one]) == [denied, allowed]
+    assert await matching(destinations=["198.51.100.0/24", "2000::/3"]) == []
+    assert await matching(processes=["wget"]) == []
+    with pytest.raises(AioRpcError) as failure:
+        await matching(destinations=["10.0.0.1/8"])
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
+    assert "host bits" in details_of(failure)
 
 
 async def test_a_filtered_reader_is_told_how_far_the_log_reached(deployment: Deployment) -> None:
