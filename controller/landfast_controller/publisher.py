@@ -3,7 +3,7 @@
 An entry is durable when its transaction is committed; then it may be acknowledged. The tree follows within a second or
 so: nothing in it is decided here, so whatever a crash leaves undone is done again, and comes out the same. Tiles and
 checkpoint are one transaction, and the next tree begins with the one that was signed last: no checkpoint is signed that
-an earlier one contradicts.
+an earlier one contradicts, not even when the database was exchanged for an older one (landfast_controller.told).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from landfast.tlog.frontier import Frontier
 from landfast.tlog.note import NoteSigner, VerifierKey
 from landfast.tlog.tiles import Tile, partial
 from landfast.v1.audit_pb2 import ControlAction
-from landfast_controller import log_key, pages, schema
+from landfast_controller import log_key, pages, schema, told
 from landfast_controller.actions import action
 from landfast_controller.errors import UnavailableError
 from landfast_controller.store import Store, Transaction
@@ -34,34 +34,44 @@ _PERIOD_S = 1.0
 #: Entries that one checkpoint adds at most. It bounds what a transaction writes.
 _MOST = 4096
 
+_REMEDY = "restore database and log.key from one backup"
+
 _tiles, _checkpoint = schema.tiles, schema.checkpoint
 
 _log = structlog.get_logger()
 
 
 class Publisher:
-    """Signs the tree as the log grows."""
+    """Signs the tree as the log grows. `known` is a checkpoint that somebody may have seen before we started."""
 
-    def __init__(self, store: Store, signer: NoteSigner, frontier: Frontier) -> None:
+    def __init__(
+        self, store: Store, directory: Path, signer: NoteSigner, frontier: Frontier, known: Checkpoint | None
+    ) -> None:
         self._store = store
+        self._directory = directory
         self._signer = signer
         self._frontier = frontier
+        self._known = known
 
     @classmethod
     async def open(cls, store: Store, directory: Path, domain: str) -> Self:
         """Goes on from the newest checkpoint; a log that has none yet begins, with a key if there is none either.
 
-        Raises UnavailableError when key, checkpoint, tree and log do not belong together.
+        Raises UnavailableError when key, checkpoints, tree and log do not belong together.
         """
         async with store.reading() as connection:
             note = (await connection.execute(select(_checkpoint.c.note))).scalar_one_or_none()
-            if note is not None:
-                return cls(store, *await _resumed(connection, note, directory, domain))
-        signer = _first_key(directory, domain)
-        words = f"the log is published from here on: its checkpoints are signed by {signer.verifier}"
-        begun = action(ControlAction.KIND_LOG_PUBLISHED, f"spiffe://{domain}/controller", str(signer.verifier), words)
-        await store.write(lambda transaction: transaction.record(begun))
-        return cls(store, signer, Frontier())
+            if note is None and not (directory / told.FILE).exists():
+                return cls(store, directory, await _begin(store, directory, domain), Frontier(), None)
+            signer = _key(directory, domain)
+            frontier = await _resumed(connection, note, signer.verifier) if note else Frontier()
+        known = told.read(directory, signer.verifier)
+        if known and known.size > store.head.index:
+            raise UnavailableError(
+                f"the database holds {store.head.index} entries, and auditors may have seen {known.size} "
+                f"({directory / told.FILE}): it is of an older backup; {told.REMEDY}"
+            )
+        return cls(store, directory, signer, frontier, known)
 
     @property
     def key(self) -> VerifierKey:
@@ -74,10 +84,15 @@ class Publisher:
         return self._frontier.size
 
     async def catch_up(self) -> None:
-        """Returns when there is a checkpoint of everything that was in the log before the call."""
+        """Returns when there is a checkpoint of everything that was in the log before the call.
+
+        Raises UnavailableError when the log contradicts what was told.
+        """
+        self._check_known(self._frontier)
         head = self._store.head.index
         while self.size < head:
-            await self._publish(min(head, self.size + _MOST))
+            known = self._known.size if self._known else 0
+            await self._publish(min(known if known > self.size else head, self.size + _MOST))
 
     async def run(self) -> None:
         """Publishes what is stored. Runs for as long as the controller."""
@@ -85,7 +100,7 @@ class Publisher:
             await self._store.head.beyond(self.size)
             try:
                 await self.catch_up()
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, UnavailableError) as error:
                 _log.warning("the log is not published now; it is tried again", why=str(error), size=self.size)
             await asyncio.sleep(_PERIOD_S)
 
@@ -95,9 +110,19 @@ class Publisher:
         while frontier.size < size:
             grown += frontier.extend(await self._leaves(frontier.size, size))
         grown += frontier.partial()
+        self._check_known(frontier)
         note = Checkpoint(self._signer.name, size, frontier.root).sign(self._signer)
+        await asyncio.to_thread(told.write, self._directory, note)
         await self._store.write(lambda transaction: _record(transaction, grown, size, note))
         self._frontier = frontier
+
+    def _check_known(self, frontier: Frontier) -> None:
+        known = self._known
+        if known and known.size == frontier.size and known.root != frontier.root:
+            raise UnavailableError(
+                f"the first {known.size} entries of the log are not those that auditors may have seen "
+                f"({self._directory / told.FILE}); {told.REMEDY}"
+            )
 
     async def _leaves(self, begin: int, end: int) -> list[bytes]:
         """Hashes of some of the entries from `begin` to below `end`."""
@@ -108,34 +133,38 @@ class Publisher:
         return [merkle.leaf_hash(entry.encoded) for entry in page.entries]
 
 
-def _first_key(directory: Path, domain: str) -> NoteSigner:
-    try:
-        return log_key.load(directory, domain)
-    except FileNotFoundError:
-        return log_key.create(directory, domain)
-
-
-async def _resumed(
-    connection: AsyncConnection, note: bytes, directory: Path, domain: str
-) -> tuple[NoteSigner, Frontier]:
-    """The key, and the tree of the checkpoint that was signed last."""
+async def _begin(store: Store, directory: Path, domain: str) -> NoteSigner:
+    """The key of a log that is published from now on, and says so."""
     try:
         signer = log_key.load(directory, domain)
-        checkpoint = Checkpoint.open(note, signer.verifier)
-        edge = {tile: await _hashes(connection, tile) for tile in partial(checkpoint.size)}
-        frontier = Frontier.read(checkpoint.size, edge.__getitem__)
+    except FileNotFoundError:
+        signer = log_key.create(directory, domain)
+    words = f"the log is published from here on: its checkpoints are signed by {signer.verifier}"
+    begun = action(ControlAction.KIND_LOG_PUBLISHED, f"spiffe://{domain}/controller", str(signer.verifier), words)
+    await store.write(lambda transaction: transaction.record(begun))
+    return signer
+
+
+def _key(directory: Path, domain: str) -> NoteSigner:
+    try:
+        return log_key.load(directory, domain)
     except FileNotFoundError as error:
         raise UnavailableError(f"log key {error.filename} is missing; restore it from a backup") from None
+
+
+async def _resumed(connection: AsyncConnection, note: bytes, key: VerifierKey) -> Frontier:
+    """The tree of the checkpoint that was signed last."""
+    try:
+        checkpoint = Checkpoint.open(note, key)
+        edge = {tile: await _hashes(connection, tile) for tile in partial(checkpoint.size)}
+        frontier = Frontier.read(checkpoint.size, edge.__getitem__)
     except TlogError as error:
         raise UnavailableError(f"the newest checkpoint of the log: {error}; {_REMEDY}") from None
     if frontier.root != checkpoint.root:
         raise UnavailableError(
             f"the tree of the log does not lead to its newest checkpoint, of {checkpoint.size} entries; {_REMEDY}"
         )
-    return signer, frontier
-
-
-_REMEDY = "nothing is signed that auditors would find contradictory: restore database and log.key from one backup"
+    return frontier
 
 
 async def _hashes(connection: AsyncConnection, tile: Tile) -> bytes:

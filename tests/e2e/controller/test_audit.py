@@ -24,6 +24,7 @@ from landfast.v1.audit_pb2 import ReadLogRequest, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import BanHostRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
+from landfast_controller import log_key
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import SERVER, Deployment, code_of
 from tests.e2e.controller.person import Person
@@ -252,6 +253,23 @@ def test_nothing_is_signed_with_another_key_or_over_an_altered_tree(stopped: Dep
         database.execute("UPDATE tiles SET hashes = zeroblob(length(hashes))")
     database.close()
     assert "does not lead to its newest checkpoint" in _refused(stopped)
+
+
+def test_nothing_is_signed_that_contradicts_what_somebody_may_have_seen(stopped: Deployment) -> None:
+    """What a database of an older backup would lead to."""
+    told, signer = stopped.directory / "log.checkpoint", log_key.load(stopped.directory, "landfast.internal")
+    newest = Checkpoint.open(told.read_bytes(), signer.verifier)
+    told.write_bytes(Checkpoint(newest.origin, newest.size + 1, newest.root).sign(signer))
+    assert "of an older backup" in _refused(stopped)
+    told.write_bytes(Checkpoint(newest.origin, newest.size, bytes(32)).sign(signer))
+    assert "not those that auditors may have seen" in _refused(stopped)
+    with sqlite3.connect(stopped.directory / "landfast.db") as database:
+        database.executescript("DELETE FROM tiles; DELETE FROM checkpoint")
+    database.close()
+    assert "not those that auditors may have seen" in _refused(stopped)
+    told.write_bytes(newest.sign(signer))
+    stopped.start()
+    assert asyncio.run(_size(stopped)) == newest.size
 
 
 def test_a_deployment_of_before_gets_a_key_and_a_tree(fresh: Deployment, tmp_path: Path) -> None:
