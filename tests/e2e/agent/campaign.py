@@ -50,6 +50,7 @@ async def campaign(fleet: Fleet, where: Namespace, victims: Iterable[str], seed:
             end(client)
     await fleet.settled()
     check(await fleet.events(), {client.pid: count for client, count in zip(clients, counts, strict=True)})
+    assert await fleet.findings() == []
     return sum(counts)
 
 

@@ -17,7 +17,8 @@ from landfast.v1.fleet_pb2 import GetHostRequest
 from landfast.v1.fleet_pb2 import Host as HostState
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
 from tests.e2e.agent.host import Host
-from tests.e2e.controller.deployment import Deployment
+from tests.e2e.controller.deployment import CLI, Deployment
+from tests.e2e.controller.person import Person
 from tests.e2e.controller.policies import propose
 from tests.e2e.uplink.logs import logged
 from tests.testbed import Namespace, Program
@@ -25,6 +26,7 @@ from tests.testbed.leftovers import remove_instance
 
 CLASS = "eea-user-data"
 _NAME = "hall"
+_VERDICTS = ("integrity", "completeness")
 _HERE = Namespace("here")  # where the controller listens
 _HERE.path = Path("/proc/self/ns/net")
 
@@ -87,6 +89,20 @@ class Fleet:
         """The host's events in the controller's log, proved to be without a gap. Without its canary's."""
         views = [batch.decode(data) for data in await logged(self.deployment, _NAME)]
         return [item for view in views for _, item in view if not view.is_canary(item)]
+
+    async def findings(self) -> list[str]:
+        """What an auditor finds wrong with the log, and what the host itself says that it lost."""
+        auditor = Person(self.deployment, self.host.directory)
+        await asyncio.to_thread(auditor.login, self.deployment.directory / "first-approver.pem")
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*CLI, "audit", "verify", "--json"],
+            check=False,
+            capture_output=True,
+            env=auditor.environment,
+        )
+        found = json.loads(done.stdout)
+        return [f"{each['kind']}: {each['text']}" for name in _VERDICTS for each in found[name]["findings"]]
 
     async def actions(self) -> list[ControlAction]:
         """What else is in the log."""

@@ -182,3 +182,4 @@ async def test_what_a_full_ring_could_not_take_is_counted_in_the_log(both: Fleet
         both.agent.process.send_signal(signal.SIGCONT)
         await both.settled()
         assert check(await both.events(), {client.pid: KNOCKS}) > KNOCKS // 2
+        assert {finding.partition(":")[0] for finding in await both.findings()} == {"lost"}
