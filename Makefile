@@ -4,6 +4,8 @@ VENV := .venv
 KERNELS := 5.10 6.1 6.12
 LSM_KERNELS := 6.1 6.12
 PYTEST := $(VENV)/bin/pytest
+# Tests mostly wait: two files at a time take half as long. More would run into each other's time-outs.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 C_SOURCES := $(wildcard bpf/*.[ch] tests/conformance/*/*.[ch] tests/load/*.c bench/*.c)
 SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts packaging vagrant)
 
@@ -18,7 +20,7 @@ setup: ## install what is missing: system packages by apt, the rest locked into 
 	@scripts/setup
 
 test: setup ## every test, on the real kernel (root); ARGS="-k name" passes options to pytest
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) $(ARGS)
 
 test-unit: setup ## tests that need neither root nor the kernel
 	$(PYTEST) tests/unit $(ARGS)

@@ -134,7 +134,7 @@ def test_a_rule_that_ends_is_prolonged(deployment: Deployment, settled: Host) ->
     assert settled.take(deployment.release(deployment.policy("10.0.0.0/16"), "bob")) == 4
 
 
-@pytest.mark.parametrize("expires", [None, NARROW.expires + 1 if NARROW.expires else None])
+@pytest.mark.parametrize("expires", [None, NARROW.expires + 1 if NARROW.expires else None], ids=["without end", "later"])
 def test_nothing_is_shortened_or_removed(deployment: Deployment, settled: Host, expires: int | None) -> None:
     old = replace(NARROW, expires=expires)
     assert settled.take(deployment.release(deployment.with_rules(old), "alice", "carol")) == 2
