@@ -11,6 +11,9 @@ from landfast.trust.errors import TrustError
 from landfast.trust.verifier import Held, Verifier
 from tests.unit.trust.deployment import Deployment
 
+#: The time at which bundles are sent: tests may run long after they were collected.
+NOW = int(time.time())
+
 
 class Host:
     """An agent's trust, and the policy that it enforces."""
@@ -25,7 +28,7 @@ class Host:
 
     def take(self, files: dict[str, bytes], late: float = 0.0) -> int:
         """The version that is in force then; where the clock is late by so many seconds."""
-        accepted = self.verifier.accept(files, self.held, time.time() - late)
+        accepted = self.verifier.accept(files, self.held, NOW - late)
         self.held = Held(canonical.decode(accepted.policy), accepted.targets)
         return self.held.policy.version
 

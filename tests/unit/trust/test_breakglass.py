@@ -1,6 +1,5 @@
 """Breaking the glass opens a little for a short time, once: whoever signs, and whoever controls the controller."""
 
-import time
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
@@ -25,9 +24,8 @@ from landfast.trust.incident import FIELD, LONGEST_S, MOST_RULES, SKEW_S, Incide
 from landfast.trust.verifier import Verifier
 from tests.unit.policy.strategies import policies, rules
 from tests.unit.trust.deployment import FOUR_EYES, YEAR, Deployment, resigned
-from tests.unit.trust.host import Host
+from tests.unit.trust.host import NOW, Host
 
-NOW = int(time.time())
 HTTPS = (Ports(6, 443, 443),)
 NARROW = Rule("192.0.2.0/24", HTTPS, "hall 2 is down", "INC-7", NOW + 3600)
 
@@ -134,7 +132,9 @@ def test_a_rule_that_ends_is_prolonged(deployment: Deployment, settled: Host) ->
     assert settled.take(deployment.release(deployment.policy("10.0.0.0/16"), "bob")) == 4
 
 
-@pytest.mark.parametrize("expires", [None, NARROW.expires + 1 if NARROW.expires else None], ids=["without end", "later"])
+@pytest.mark.parametrize(
+    "expires", [None, NARROW.expires + 1 if NARROW.expires else None], ids=["without end", "later"]
+)
 def test_nothing_is_shortened_or_removed(deployment: Deployment, settled: Host, expires: int | None) -> None:
     old = replace(NARROW, expires=expires)
     assert settled.take(deployment.release(deployment.with_rules(old), "alice", "carol")) == 2
