@@ -1,7 +1,8 @@
-"""Entries of the log as lines of text, or as one JSON object each."""
+"""Entries of the log as lines of text, or as one JSON object for each event."""
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from landfast import batch, render
 from landfast.event import printable
@@ -25,18 +26,30 @@ def text(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
 
 
 def documents(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
-    """One JSON object for each event. `id` names it for ever, `index` is the log entry that it is part of."""
+    """One JSON object for each event."""
+    return map(_json, _documents(response, wanted))
+
+
+def ocsf(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
+    """The same in OCSF."""
+    from landfast_cli.ocsf import translate
+
+    return (_json(translate(document)) for document in _documents(response, wanted))
+
+
+PRINTERS: dict[str, Printer] = {"text": text, "json": documents, "ocsf": ocsf}
+
+
+def _documents(response: SubscribeResponse, wanted: Filter) -> Iterator[dict[str, Any]]:
+    """What docs/events.md names. `id` names it for ever, `index` is the log entry that it is part of."""
     place = {"index": response.index, "received": response.received.ToJsonString()}
     if response.WhichOneof("entry") == "control":
         if wanted.everything:
-            yield _json(_control_document(ControlAction.FromString(response.control), response.index) | place)
+            yield _control_document(ControlAction.FromString(response.control), response.index) | place
         return
     view = batch.decode(response.batch)
     for sequence, item in wanted.of(view):
-        yield _json(render.document(view, sequence, item) | place)
-
-
-PRINTERS: dict[str, Printer] = {"text": text, "json": documents}
+        yield render.document(view, sequence, item) | place
 
 
 def _control_line(control: ControlAction) -> str:
@@ -44,7 +57,7 @@ def _control_line(control: ControlAction) -> str:
     return f"{when} controller {_kind(control)}  {printable(control.text)} (by {printable(_short(control.actor))})"
 
 
-def _control_document(control: ControlAction, index: int) -> dict[str, object]:
+def _control_document(control: ControlAction, index: int) -> dict[str, Any]:
     return {
         "id": f"controller/{index}",
         "time": control.time.ToJsonString(),
@@ -67,5 +80,5 @@ def _short(actor: str) -> str:
     return actor.partition("//")[2].partition("/")[2]
 
 
-def _json(value: dict[str, object]) -> str:
+def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)

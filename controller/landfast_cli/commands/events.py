@@ -31,6 +31,7 @@ Examples:
   landfast events follow --from 2h --verdict denied --host hall-1
   landfast events follow --destination 203.0.113.0/24 --process rsync
   landfast events follow --from 4711 --format json >> evidence.jsonl
+  landfast events follow --from 4711 --format ocsf | my-siem-shipper
   landfast events follow --from 2026-11-01T00:00:00Z --no-follow --class eea-user-data
 """
 )
@@ -42,7 +43,7 @@ Examples:
 @click.option("--destination", "destinations", multiple=True, metavar="PREFIX", help="Only to there. Repeatable.")
 @click.option("--process", "processes", multiple=True, metavar="NAME", help="Only of this command. Repeatable.")
 @click.option("--canary", is_flag=True, help="Also what the hosts' own canaries were refused.")
-@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", help="[default: text]")
+@click.option("--format", "form", type=click.Choice(("text", "json", "ocsf")), default="text", help="[default: text]")
 def follow(
     *,
     start: str | None,

@@ -226,6 +226,8 @@ async def test_events_filtered_as_text_and_json(approver: Person) -> None:
     rest = approver.says(*follow, "--from", str(decisions[5]["index"]), "--class", "eea-user-data").splitlines()
     assert [json.loads(line)["id"] for line in rest] == [event["id"] for event in decisions[5:]]
     assert approver.says("events", "follow", "--no-follow", "--verdict", "allowed", "--host", host) == ""
+    ocsf = approver.says("events", "follow", "--no-follow", "--format", "ocsf", "--host", host, "--verdict", "denied")
+    assert [json.loads(line)["metadata"]["uid"] for line in ocsf.splitlines()] == [event["id"] for event in decisions]
     assert approver.says(*follow, "--destination", "203.0.113.8/29", "--process", "curl").count("\n") == 15
     assert approver.says(*follow, "--destination", "203.0.113.0/29") == ""
     assert approver.says(*follow, "--process", "rsync") == ""
