@@ -1,6 +1,7 @@
 """One entry of the log, proved to who has nothing of it but the log's key."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from landfast.tlog import bundle, merkle, tiles
 from landfast.tlog.bundle import Entry, Kind
@@ -29,12 +30,14 @@ def prove(read: Read, key: VerifierKey, index: int) -> Proof:
     return Proof.make(tree, index, entry, note)
 
 
-def lines(proof: Proof) -> Iterator[str]:
-    """What the entry of a proof says, a line for each event."""
+def lines(proof: Proof, checkpoint: Checkpoint) -> Iterator[str]:
+    """What is proved, and what the entry says: a line for each event."""
     entry = Entry.decode(proof.entry)
+    stored = datetime.fromtimestamp(entry.received_ns / 10**9, UTC)
+    yield f"entry {proof.index} of {checkpoint.origin}, stored {stored:%Y-%m-%d %H:%M:%S} UTC: proved"
     response = SubscribeResponse(index=proof.index)
     if entry.kind == Kind.BATCH:
         response.batch = entry.content
     else:
         response.control = entry.content
-    return printing.text(response, Filter(canary=True))
+    yield from printing.text(response, Filter(canary=True))

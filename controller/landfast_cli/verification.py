@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from landfast.audit.findings import Finding, Verdict
+from landfast.audit.host import Host
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review
 from landfast.event import printable
@@ -76,49 +77,51 @@ def document(result: Result) -> dict[str, Any]:
         "integrity": result.integrity.document(),
         "completeness": result.review.completeness.document() if checkpoint else None,
         "events": result.review.events,
-        "hosts": {
-            printable(host.name): {
-                "first_sequence": host.first,
-                "last_sequence": host.last,
-                "batches": host.batches,
-                "events": host.events,
-                "folded": host.account.folded,
-                "lost": host.account.lost,
-                "banned": host.banned,
-                "newest": _time(host.received_ns),
-            }
-            for host in result.review.hosts.values()
-        },
+        "hosts": {printable(host.name): _host_document(host) for host in result.review.hosts.values()},
+    }
+
+
+def _host_document(host: Host) -> dict[str, Any]:
+    return {
+        "first_sequence": host.first,
+        "last_sequence": host.last,
+        "batches": host.batches,
+        "events": host.events,
+        "folded": host.account.folded,
+        "lost": host.account.lost,
+        "banned": host.banned,
+        "newest": _time(host.received_ns),
     }
 
 
 def show(result: Result) -> None:
     """Hosts, then both verdicts with their first findings."""
+    if result.checkpoint:
+        _show_hosts(result.checkpoint, result.review)
+    _show_verdict("integrity", result.integrity, "every entry leads to the root that the log has signed")
+    if result.checkpoint:
+        _show_verdict("completeness", result.review.completeness, "no gap, no loss, every host reports")
+
+
+def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
     import click
 
-    checkpoint, review = result.checkpoint, result.review
-    if checkpoint:
-        click.echo(
-            f"{checkpoint.origin}: {checkpoint.size} entries, {review.events} events of {len(review.hosts)} hosts"
-        )
+    click.echo(f"{checkpoint.origin}: {checkpoint.size} entries; hosts: {len(review.hosts)}, events: {review.events}")
+    if review.hosts:
         headings = ("host", "sequence", "events", "folded", "lost", "newest (UTC)")
-        output.table(headings, [_row(result, name) for name in sorted(review.hosts)])
-    _show_verdict("integrity", result.integrity, "every entry leads to the root that the log has signed")
-    if checkpoint:
-        _show_verdict("completeness", review.completeness, "no gap, no loss, every host reports")
+        output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
 
 
-def _row(result: Result, name: str) -> list[str]:
-    host = result.review.hosts[name]
+def _row(host: Host) -> list[str]:
     numbers = f"{host.first}-{host.last}" if host.batches else "-"
     counts = (str(number) for number in (host.events, host.account.folded, host.account.lost))
-    return [printable(name), numbers, *counts, _time(host.received_ns) or "-"]
+    return [printable(host.name), numbers, *counts, _time(host.received_ns) or "-"]
 
 
 def _show_verdict(name: str, verdict: Verdict, promise: str) -> None:
     import click
 
-    click.echo(f"{name}: {promise}" if verdict.holds else f"{name}: NOT verified, {verdict.count} findings")
+    click.echo(f"{name}: {promise}" if verdict.holds else f"{name}: NOT verified, findings: {verdict.count}")
     for finding in verdict.findings[:_SHOWN]:
         click.echo(f"  {_place(finding)}: {finding.kind}: {finding.text}")
     if verdict.count > _SHOWN:

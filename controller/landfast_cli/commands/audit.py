@@ -145,10 +145,8 @@ def check_proof(file: Path, key: Path | None) -> None:
 
     with _judged():
         proof = Proof.decode(stored(file))
-        checkpoint = proof.check(_known(key))
-    click.echo(f"entry {proof.index} is in the log {checkpoint.origin}, in its tree of {checkpoint.size} entries:")
-    for line in proving.lines(proof):
-        click.echo(line)
+        for line in proving.lines(proof, proof.check(_known(key))):
+            click.echo(line)
 
 
 @contextmanager
