@@ -106,7 +106,7 @@ def _rule(name: str, rule: Rule) -> dict[str, Any]:
 def description(found: dict[str, Any]) -> Iterator[str]:
     """The same for people."""
     if found["broken"]:
-        yield f"policy {found['version']}: {found['by']} broke the glass at {found['created']}"
+        yield f"policy {found['version']}: {found['by']} broke the glass at {found['created'][:19]}Z"
         yield f"  reason    {found['reason']} ({found['ticket']})"
         for rule in found["rules"]:
             yield f"  open      {rule['class']} to {rule['to']} {','.join(rule['ports'])}"

@@ -96,7 +96,7 @@ def _width(rule: Rule) -> Iterator[str]:
 def _length(rule: Rule, opened: int, now: float) -> Iterator[str]:
     hours = LONGEST_S // 3600
     if _end(rule) > opened + LONGEST_S:
-        yield f"lasts longer than {hours} hours; {_REMEDY}"
+        yield f"lasts longer than {hours} hours; let it end earlier, and propose the rest as a change"
     elif _end(rule) > now + LONGEST_S + SKEW_S:
         yield f"ends more than {hours} hours from now; look at the clocks of who signed it and of this host"
 
