@@ -69,7 +69,7 @@ def state(change: Change) -> str:
 
 def waiting(change: Change) -> str:
     """Who still has to approve; `-` when nobody."""
-    return words(dict(change.missing)) if change.state == Change.STATE_OPEN and change.missing else "-"
+    return words(dict(sorted(change.missing.items()))) if change.state == Change.STATE_OPEN and change.missing else "-"
 
 
 def author(change: Change) -> str:
