@@ -202,6 +202,14 @@ def evidence(setting: Setting) -> str:
     return f"{len(chapters.CHAPTERS)} chapters in order; {events} events of the host, no number missing"
 
 
+def verification(setting: Setting) -> str:
+    copy = setting.path("log")
+    setting.landfast("vera", "audit", "mirror", copy)
+    found = json.loads(setting.landfast("vera", "audit", "verify", "--offline", copy, "--json"))
+    check(found["integrity"]["holds"] and found["completeness"]["holds"], f"the log is not verified: {found}")
+    return f"{found['checkpoint']['size']} entries, all under the log's signature; nothing altered, nothing missing"
+
+
 def _nothing_left(sniffer: Sniffer) -> None:
     frames = [*sniffer.frames(str(OUTSIDE.v4.network)), *sniffer.frames(str(OUTSIDE.v6.network))]
     check(not frames, f"{len(frames)} packets left for the outside, the first {frames[:1]}")
@@ -225,4 +233,5 @@ STORY = [
     Step("The agent is killed, and the block stands", agent_killed),
     Step("The agent restarts, and no event is missing", agent_back),
     Step("The auditor has seen all of it, in order", evidence),
+    Step("The auditor copies the log, and verifies the copy", verification),
 ]
