@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+from sqlalchemy.exc import SQLAlchemyError
 
 from landfast.channel import MESSAGE_LIMIT
 from landfast.identity import Role, SpiffeId
@@ -86,7 +87,8 @@ async def running(config: Config) -> AsyncIterator[int]:
         credentials = ServerCertificate(config.directory / SERVER, authority).credentials()
         store = await Store.open(config.directory / DATABASE)
         try:
-            deployment = await _deployment(store, authority, config)
+            with _database_works(config.directory / DATABASE):
+                deployment = await _deployment(store, authority, config)
             async with _serving(deployment, credentials, config.listen) as port:
                 yield port
         finally:
@@ -98,7 +100,6 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     server = grpc.aio.server(interceptors=[access.Gate(deployment.roster)], options=OPTIONS)
     _add_services(server, deployment)
     port = _bind(server, listen, credentials)
-    await deployment.publisher.catch_up()
     async with (
         beside(deployment.ingest.run()),
         beside(deployment.reports.run()),
@@ -116,7 +117,7 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
 
 
 async def _deployment(store: Store, authority: Authority, config: Config) -> Deployment:
-    """Reads back what is kept in memory."""
+    """Reads back what is kept in memory, and publishes what was stored when the last server ended."""
     roster, presence, shadows = Roster(), Presence(), Shadows(store)
     async with store.reading() as connection:
         await roster.load(connection)
@@ -125,6 +126,8 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         await shadows.load(connection)
     myself, sight = SpiffeId(authority.domain, Role.CONTROLLER), Sight(presence, config.rollout.limits)
     conductor = Conductor(store, placement, sight, myself)
+    publisher = await Publisher.open(store, config.directory, authority.domain)
+    await publisher.catch_up()
     return Deployment(
         store=store,
         authority=authority,
@@ -138,7 +141,7 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         ingest=Ingest(store),
         reports=Reports(store),
         shadows=shadows,
-        publisher=await Publisher.open(store, config.directory, authority.domain),
+        publisher=publisher,
     )
 
 
@@ -161,6 +164,16 @@ def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredenti
     except RuntimeError as error:
         raise UnavailableError(
             f"address {listen}: {error}; choose a free one (listen in the configuration, or --listen)"
+        ) from None
+
+
+@contextmanager
+def _database_works(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise UnavailableError(
+            f"database {path}: {error}; make room, or mend the file system, and start again"
         ) from None
 
 
