@@ -1,4 +1,4 @@
-"""One controller for all tests of this directory, and one for each test that kills it."""
+"""One controller for all tests of this directory, others for modules that read all of its log or tests that kill it."""
 
 from collections.abc import Iterator
 
@@ -18,6 +18,12 @@ def fresh() -> Iterator[Deployment]:
 @pytest.fixture(scope="session")
 def deployment(fresh: Deployment) -> Iterator[Deployment]:
     """A running controller. Tests share it, so they take names that nobody else has."""
+    yield from _running(fresh.copy())
+
+
+@pytest.fixture(scope="module")
+def unshared(fresh: Deployment) -> Iterator[Deployment]:
+    """A running controller of one module, whose log holds nothing else."""
     yield from _running(fresh.copy())
 
 

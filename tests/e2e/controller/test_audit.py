@@ -32,6 +32,12 @@ from tests.testbed import eventually
 from tests.unit.tlog import naive
 
 
+@pytest.fixture(scope="module")
+def deployment(unshared: Deployment) -> Deployment:
+    """What other tests make hosts do would be findings."""
+    return unshared
+
+
 @pytest.fixture
 def auditor(deployment: Deployment, tmp_path: Path) -> Person:
     """Somebody who has the log's key from whoever made the deployment."""
