@@ -13,6 +13,7 @@ from landfast_cli.commands.change import change
 from landfast_cli.commands.events import events
 from landfast_cli.commands.fleet import fleet
 from landfast_cli.commands.identity import identity
+from landfast_cli.commands.incidents import incidents
 from landfast_cli.commands.key import key
 from landfast_cli.commands.login import login
 from landfast_cli.commands.policy import policy
@@ -61,7 +62,7 @@ def commands(config: Path, passphrase_fd: int | None) -> None:
 
 
 _POLICIES = (login, allow, policy, simulate, shadow, change, rollout, break_glass)
-for command in (*_POLICIES, fleet, identity, key, trust, events, audit):
+for command in (*_POLICIES, fleet, identity, key, trust, events, incidents, audit):
     commands.add_command(command)
 
 

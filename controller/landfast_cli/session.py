@@ -11,6 +11,7 @@ from landfast.channel import OPTIONS, credentials
 from landfast.identity import Bundle, IdentityError, certificate_of, spiffe_id_of
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
+from landfast.v1.incident_pb2_grpc import IncidentServiceStub
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
 from landfast.v1.rollout_pb2_grpc import RolloutServiceStub
 from landfast.v1.shadow_pb2_grpc import ShadowServiceStub
@@ -38,6 +39,7 @@ class Session:
         self.fleet = FleetServiceStub(channel)
         self.identities = IdentityServiceStub(channel)
         self.audit = AuditServiceStub(channel)
+        self.incidents = IncidentServiceStub(channel)
         self.shadows = ShadowServiceStub(channel)
 
 

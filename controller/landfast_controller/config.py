@@ -8,6 +8,10 @@ renew_expired_within = "30d"
 [rollout]
 stages = ["canary", "10%", "all"]
 settle = "60s"
+
+[incidents]
+denials = 100
+webhook = "https://pager.example.net/hook"
 """
 
 from datetime import timedelta
@@ -18,6 +22,7 @@ import msgspec
 
 from landfast import durations
 from landfast_controller.errors import BadInputError
+from landfast_controller.incidents.webhook import check_webhook
 from landfast_controller.rollout.decision import Limits
 from landfast_controller.rollout.plan import ALL, check_stages
 
@@ -51,6 +56,24 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Limits(self.settle.total_seconds(), lost_after_s, self.denials_factor, self.denials_floor)
 
 
+class Incidents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What opens an incident by its amount or its time, and where incidents are told.
+
+    `denials` to one destination within `denials_window`; a host that nobody heard of for `silent_after`. `webhook`
+    takes a POST of JSON for each that is opened; empty for none.
+    """
+
+    denials: Annotated[int, msgspec.Meta(ge=1)] = 100
+    denials_window: Duration = Duration(minutes=10)
+    silent_after: Duration = Duration(minutes=10)
+    webhook: str = ""
+
+    def __post_init__(self) -> None:
+        check_webhook(self.webhook)
+        if not self.denials_window or not self.silent_after:
+            raise ValueError("denials_window and silent_after cannot be nothing; 10m is the default")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`directory` is what `landfast-controller init` made; `listen` is an address and port, port 0 for any free one.
 
@@ -64,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agent_lifetime: Duration = Duration(hours=24)
     renew_expired_within: Duration = Duration(days=30)
     rollout: Rollout = Rollout()
+    incidents: Incidents = Incidents()
 
 
 def read(path: Path) -> Config:

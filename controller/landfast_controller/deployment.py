@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from landfast_controller.authority import Authority
+from landfast_controller.incidents.desk import Desk
+from landfast_controller.incidents.watch import Watch
+from landfast_controller.incidents.webhook import Webhook
 from landfast_controller.ingest import Ingest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
@@ -34,3 +37,6 @@ class Deployment:
     reports: Reports
     shadows: Shadows
     publisher: Publisher
+    desk: Desk
+    watch: Watch
+    webhook: Webhook

@@ -183,6 +183,36 @@ tiles = Table(
     Column("hashes", LargeBinary, nullable=False),
 )
 
+#: What rules have found in the log. At most one of a rule and subject is not closed.
+incidents = Table(
+    "incidents",
+    derived,
+    Column("id", Integer, primary_key=True),
+    Column("rule", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("state", Integer, nullable=False),  # landfast.v1.Incident.State
+    Column("opened_ns", BigInteger, nullable=False),
+    Column("last_seen_ns", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_index", Integer, nullable=False),
+    Column("last_index", Integer, nullable=False),
+    Column("text", String, nullable=False),
+    Column("acknowledged_by", String, nullable=False, default=""),  # SPIFFE id
+    Column("closed_by", String, nullable=False, default=""),  # SPIFFE id
+    Column("reason", String, nullable=False, default=""),
+    Column("told", Integer, nullable=False, default=0),  # 1: the webhook has taken it
+    Index("incidents_subject", "rule", "subject"),
+    Index("incidents_told", "told"),
+)
+
+#: One row: the log index from which the rules go on.
+incident_cursor = Table(
+    "incident_cursor",
+    derived,
+    Column("id", Integer, primary_key=True),  # 1
+    Column("next", Integer, nullable=False),
+)
+
 #: One row: the newest checkpoint, signed.
 checkpoint = Table(
     "checkpoint",

@@ -14,10 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from landfast.channel import MESSAGE_LIMIT
 from landfast.identity import Role, SpiffeId
-from landfast.v1 import agent_pb2, audit_pb2, fleet_pb2, policy_pb2, rollout_pb2, shadow_pb2
+from landfast.v1 import agent_pb2, audit_pb2, fleet_pb2, incident_pb2, policy_pb2, rollout_pb2, shadow_pb2
 from landfast.v1.agent_pb2_grpc import add_AgentServiceServicer_to_server
 from landfast.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from landfast.v1.fleet_pb2_grpc import add_FleetServiceServicer_to_server, add_IdentityServiceServicer_to_server
+from landfast.v1.incident_pb2_grpc import add_IncidentServiceServicer_to_server
 from landfast.v1.policy_pb2_grpc import add_PolicyServiceServicer_to_server
 from landfast.v1.rollout_pb2_grpc import add_RolloutServiceServicer_to_server
 from landfast.v1.shadow_pb2_grpc import add_ShadowServiceServicer_to_server
@@ -28,6 +29,9 @@ from landfast_controller.certificate import ServerCertificate
 from landfast_controller.config import Config
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import UnavailableError
+from landfast_controller.incidents.desk import Desk
+from landfast_controller.incidents.watch import Watch
+from landfast_controller.incidents.webhook import Webhook
 from landfast_controller.ingest import Ingest
 from landfast_controller.initialise import DATABASE, SERVER
 from landfast_controller.presence import Presence
@@ -43,6 +47,7 @@ from landfast_controller.services.agent import AgentService
 from landfast_controller.services.audit import AuditService
 from landfast_controller.services.fleet import FleetService
 from landfast_controller.services.identity import IdentityService
+from landfast_controller.services.incident import IncidentService
 from landfast_controller.services.policy import PolicyService
 from landfast_controller.services.rollout import RolloutService
 from landfast_controller.services.shadow import ShadowService
@@ -50,7 +55,17 @@ from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
 
-_CONTRACT = (agent_pb2, policy_pb2, rollout_pb2, fleet_pb2, shadow_pb2, audit_pb2, health_pb2, reflection_pb2)
+_CONTRACT = (
+    agent_pb2,
+    policy_pb2,
+    rollout_pb2,
+    fleet_pb2,
+    shadow_pb2,
+    audit_pb2,
+    incident_pb2,
+    health_pb2,
+    reflection_pb2,
+)
 
 #: Open streams end by themselves only when their client goes; on a stop they get this long.
 _GRACE_S = 0.5
@@ -106,6 +121,8 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
         beside(deployment.roster.watch()),
         beside(deployment.conductor.run()),
         beside(deployment.publisher.run()),
+        beside(deployment.watch.run()),
+        beside(deployment.webhook.run()),
     ):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
@@ -142,6 +159,9 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         reports=Reports(store),
         shadows=shadows,
         publisher=publisher,
+        desk=Desk(store),
+        watch=Watch(store, presence, config.incidents, myself),
+        webhook=Webhook(store, config.incidents.webhook, authority.domain),
     )
 
 
@@ -154,6 +174,7 @@ def _add_services(server: grpc.aio.Server, deployment: Deployment) -> None:
     add_IdentityServiceServicer_to_server(IdentityService(deployment), server)
     add_ShadowServiceServicer_to_server(ShadowService(deployment), server)
     add_AuditServiceServicer_to_server(AuditService(deployment), server)
+    add_IncidentServiceServicer_to_server(IncidentService(deployment), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     reflection.enable_server_reflection([service.full_name for service in services()], server)
 

@@ -260,6 +260,10 @@ class ControlAction(_message.Message):
         """A host was given a label, or lost one."""
         KIND_LOG_PUBLISHED: ControlAction._Kind.ValueType  # 26
         """The log has a tree and signed checkpoints from here on; the subject is the key."""
+        KIND_INCIDENT_OPENED: ControlAction._Kind.ValueType  # 27
+        """A rule has found what somebody should look at; the subject is the incident's number."""
+        KIND_INCIDENT_ACKNOWLEDGED: ControlAction._Kind.ValueType  # 28
+        KIND_INCIDENT_CLOSED: ControlAction._Kind.ValueType  # 29
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -301,6 +305,10 @@ class ControlAction(_message.Message):
     """A host was given a label, or lost one."""
     KIND_LOG_PUBLISHED: ControlAction.Kind.ValueType  # 26
     """The log has a tree and signed checkpoints from here on; the subject is the key."""
+    KIND_INCIDENT_OPENED: ControlAction.Kind.ValueType  # 27
+    """A rule has found what somebody should look at; the subject is the incident's number."""
+    KIND_INCIDENT_ACKNOWLEDGED: ControlAction.Kind.ValueType  # 28
+    KIND_INCIDENT_CLOSED: ControlAction.Kind.ValueType  # 29
 
     @_typing.final
     class FieldsEntry(_message.Message):

@@ -48,7 +48,7 @@ class Deployment:
     program: Program | None = None
     counter: int = 0
     logs: list[Path] = field(default_factory=list)
-    settings: str = ""
+    settings: str = '[incidents]\ndenials = 1000000\nsilent_after = "30d"\n'  # what nobody expects in the log
 
     @classmethod
     def make(cls) -> "Deployment":

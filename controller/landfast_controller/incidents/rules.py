@@ -1,0 +1,88 @@
+"""What of the log somebody should look at. Pure: the same entries, the same findings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from landfast import batch, event, render
+from landfast.batch import BatchView
+from landfast.event import printable
+from landfast.tlog.bundle import Kind
+from landfast.v1.audit_pb2 import ControlAction
+from landfast.v1.batch_pb2 import Notice, NoticeKind
+from landfast.verdict import Verdict
+from landfast_controller.pages import Entry
+
+DENIALS, SILENT_HOST = "denials", "silent-host"
+
+#: Rules about one notice of a host.
+_NOTICES = {
+    NoticeKind.NOTICE_KIND_CANARY_FAILED: "canary",
+    NoticeKind.NOTICE_KIND_MAPS_ALTERED: "tamper",
+    NoticeKind.NOTICE_KIND_HOOKS_ALTERED: "tamper",
+    NoticeKind.NOTICE_KIND_TAGS_ALTERED: "tamper",
+    NoticeKind.NOTICE_KIND_STALE_POLICY: "stale-policy",
+    NoticeKind.NOTICE_KIND_LOST: "loss",
+    NoticeKind.NOTICE_KIND_FOLDED: "loss",
+}
+
+#: Rules about one control action.
+_CONTROLS = {ControlAction.KIND_BREAK_GLASS: "break-glass"}
+
+_DESTINATION = ["remote", "remote_port", "protocol"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that happened `count` times in the entry `index`. `text` is one line for people."""
+
+    rule: str
+    subject: str
+    text: str
+    index: int
+    count: int = 1
+
+
+def findings(entry: Entry) -> Iterator[Finding]:
+    """Of DENIALS, all that there are: whether they are many, others decide."""
+    if entry.kind == Kind.CONTROL:
+        yield from _of_control(ControlAction.FromString(entry.content), entry.index)
+        return
+    view = batch.decode(entry.content)
+    for notice in view.message.notices:
+        yield from _of_notice(view, notice, entry.index)
+    yield from _denials(view, entry.index)
+
+
+def _of_control(control: ControlAction, index: int) -> Iterator[Finding]:
+    if rule := _CONTROLS.get(control.kind):
+        yield Finding(rule, f"policy {printable(control.subject)}", printable(control.text), index)
+
+
+def _of_notice(view: BatchView, notice: Notice, index: int) -> Iterator[Finding]:
+    if rule := _NOTICES.get(notice.kind):
+        text = f"{render.notice_kind(notice.kind)}: {printable(notice.text)}"
+        yield Finding(rule, printable(view.host), text, index)
+
+
+def _denials(view: BatchView, index: int) -> Iterator[Finding]:
+    """By destination. What canaries were refused does not count, and what has no destination has none."""
+    records = np.frombuffer(view.message.records, dtype=event.numpy_type())
+    canaries = [process.tgid for process in view.message.processes if process.canary]
+    denied = (records["verdict"] == Verdict.DENY) & ~np.isin(records["tgid"], canaries)
+    chosen = records[denied & event.have_destination(records)]
+    if not len(chosen):
+        return
+    kinds, firsts, counts = np.unique(_keys(chosen), return_index=True, return_counts=True)
+    for number in range(len(kinds)):
+        one = event.read(chosen[firsts[number]].tobytes())
+        text = f"{render.name(Verdict, one.verdict)} {printable(view.host)} {one.comm} -> {render.endpoint(one)}"
+        yield Finding(DENIALS, render.endpoint(one), text, index, int(counts[number]))
+
+
+def _keys(records: Any) -> Any:
+    """Of each record its destination, as bytes that can be ordered."""
+    fields = [np.ascontiguousarray(records[name]).view("u1").reshape(len(records), -1) for name in _DESTINATION]
+    return np.ascontiguousarray(np.hstack(fields)).view("S19").ravel()
