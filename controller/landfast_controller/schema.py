@@ -15,7 +15,8 @@ LARGEST_INTEGER = 2**63 - 1
 
 metadata = MetaData()
 
-#: Tables that follow from the log alone. A file that lacks them gets them, and they are filled from its log.
+#: Tables that follow from the log. A file that lacks them gets them: the tree is then made of all of its log, incidents
+#: come of what is logged from then on.
 derived = MetaData()
 
 hosts = Table(
