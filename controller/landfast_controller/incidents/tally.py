@@ -15,6 +15,10 @@ class Tally:
     _window: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
 
+    def clear(self) -> None:
+        """To be called before what was counted is read again."""
+        self._counts.clear()
+
     def add(self, subject: str, count: int, at_ns: int) -> int:
         """How many more there are to tell of: none below the limit, all of them when it is reached, each one after."""
         if at_ns // self.window_ns != self._window:

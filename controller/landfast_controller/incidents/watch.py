@@ -56,6 +56,7 @@ class Watch:
             except SQLAlchemyError as error:
                 _log.error("incidents cannot be written down; the log is read again", why=str(error))
                 self._next = self._written
+                self._tally.clear()
             await self._rest()
 
     async def _rest(self) -> None:

@@ -66,6 +66,8 @@ def test_a_tally_tells_all_when_the_limit_is_reached_and_each_one_after() -> Non
     tally = Tally(limit=10, window_ns=100)
     assert [tally.add("a", count, 150) for count in (4, 5, 1, 3)] == [0, 0, 10, 3]
     assert tally.add("b", 9, 199) == 0
+    tally.clear()
+    assert tally.add("b", 9, 199) == 0, "read again"
     assert tally.add("a", 9, 200) == 0, "a window of its own"
 
 
