@@ -38,7 +38,8 @@ test-long: ## what waits for things to expire, and a controller in an attacker's
 	@scripts/setup libfaketime
 	$(PYTEST) -m long $(ARGS)
 
-test-fault: setup ## kills and upgrades at random moments, for an hour; not part of `make test`
+test-fault: ## kills, upgrades and failing disks at random moments, for an hour; not part of `make test`
+	@scripts/setup strace
 	$(PYTEST) tests/fault $(ARGS)
 
 conformance: ## every way out under Landfast and its rivals, into docs/conformance.md; ARGS="--only 'udp*'" for some

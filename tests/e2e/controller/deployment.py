@@ -40,7 +40,7 @@ _YEAR = timedelta(days=365)
 class Deployment:
     """What `init` made, and the process that serves it. Restarts keep the port.
 
-    `settings` are lines of its configuration file beside directory and address.
+    `settings` are lines of its configuration file beside directory and address, `under` a command that it is run by.
     """
 
     directory: Path
@@ -49,6 +49,7 @@ class Deployment:
     counter: int = 0
     logs: list[Path] = field(default_factory=list)
     settings: str = '[incidents]\ndenials = 1000000\nsilent_after = "30d"\n'  # what nobody expects in the log
+    under: tuple[str, ...] = ()
 
     @classmethod
     def make(cls) -> "Deployment":
@@ -71,7 +72,7 @@ class Deployment:
         self.logs.append(log)
         config = self.directory.parent / "controller.toml"
         config.write_text(f'directory = "{self.directory}"\nlisten = "{self.address}"\n{self.settings}')
-        self.program = Program([*SERVER, "serve", "--config", config], log).ready(
+        self.program = Program([*self.under, *SERVER, "serve", "--config", config], log).ready(
             lambda: "listening on port" in log.read_text(), _START_S
         )
         self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
