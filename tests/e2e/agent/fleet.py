@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,12 @@ class Fleet:
 
     async def events(self) -> list[Event | Notice]:
         """The host's events in the controller's log, proved to be without a gap. Without its canary's."""
+        return [item for _, item in await self.timed_events()]
+
+    async def timed_events(self) -> list[tuple[float, Event | Notice]]:
+        """The same with their times, in seconds of the host's CLOCK_REALTIME."""
         views = [batch.decode(data) for data in await logged(self.deployment, _NAME)]
-        return [item for view in views for _, item in view if not view.is_canary(item)]
+        return [(view.unix_ns(item) / 1e9, item) for view in views for _, item in view if not view.is_canary(item)]
 
     async def findings(self) -> list[str]:
         """What an auditor finds wrong with the log, and what the host itself says that it lost."""
@@ -133,14 +137,14 @@ def notices(items: Iterable[Event | Notice], kind: "NoticeKind.ValueType") -> li
 
 
 @asynccontextmanager
-async def fleet(directory: Path, settings: str = "") -> AsyncIterator[Fleet]:
+async def fleet(directory: Path, settings: str = "", prefix: Sequence[str] = ()) -> AsyncIterator[Fleet]:
     """A controller that runs, and a host that is enrolled there; its agent is not started yet.
 
-    `settings` are lines of the controller's configuration.
+    `settings` are lines of the controller's configuration, `prefix` comes before the command lines of both.
     """
-    deployment = Deployment.make()
-    deployment.settings = settings
-    made = Fleet(deployment, Host(_HERE, directory))
+    deployment, host = Deployment.make(), Host(_HERE, directory)
+    deployment.settings, deployment.under, host.prefix = settings, tuple(prefix), prefix
+    made = Fleet(deployment, host)
     try:
         deployment.start()
         await made.enrol()

@@ -47,6 +47,7 @@ class Host:
         self.policy.write_text(policy)
         self.log = directory / f"{self.instance.name}.log"
         self.agent = [str(_AGENT)]
+        self.prefix: Sequence[str] = ()  # comes before the daemon's command line
 
     def command(self, *words: str | Path) -> list[str]:
         return [*self.agent, "--instance", self.instance.name, *map(str, words)]
@@ -85,7 +86,7 @@ class Host:
     def daemon(self, *words: str | Path) -> Program:
         """Starts `run WORDS...`, without waiting."""
         self.log.unlink(missing_ok=True)
-        return Program(self.command("run", *words), self.log, self.where)
+        return Program([*self.prefix, *self.command("run", *words)], self.log, self.where)
 
     def start(self, *words: str | Path) -> Program:
         """Starts the daemon with the policy file, or with `words`, and waits until commands can ask it."""
