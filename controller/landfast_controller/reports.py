@@ -1,4 +1,4 @@
-"""What became of policies on hosts, into the database: one commit for all that was told while the last one was made.
+"""What became of policies on hosts, into the database: one commit for all that was told in a moment.
 
 A fleet proves a new policy all at once: with a commit for each host, the last one would wait for a thousand.
 """
@@ -7,6 +7,7 @@ import asyncio
 from asyncio import Future
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from landfast.v1.agent_pb2 import PolicyState
@@ -17,6 +18,12 @@ from landfast_controller.store import Store
 
 #: Reports of one transaction: some tens of milliseconds, for which batches wait.
 _GROUP = 1024
+
+#: What comes so soon after the first report is committed with it: a commit takes milliseconds, whatever is in it.
+_GATHER_S = 0.05
+
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,11 @@ class Reports:
         """Commits what arrives. Runs for as long as the controller."""
         while True:
             group = [await self._arrivals.get()]
+            await asyncio.sleep(_GATHER_S)
             while len(group) < _GROUP and not self._arrivals.empty():
                 group.append(self._arrivals.get_nowait())
             failure = await self._commit(group)
+            _log.info("policy states", hosts=len(group), stored=failure is None)
             for report in group:
                 _settle(report.stored, failure)
 

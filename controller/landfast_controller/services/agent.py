@@ -185,8 +185,9 @@ class AgentService(AgentServiceServicer):
         if state.state == PolicyState.STATE_RECEIVED:
             seat.received = state
             return
-        name = PolicyState.State.Name(state.state).removeprefix("STATE_")
-        _log.info("policy state", host=caller.name, version=state.version, state=name, why=state.reason)
+        if state.state != PolicyState.STATE_APPLIED:  # a whole fleet has no news to tell: its proofs are in the log
+            name = PolicyState.State.Name(state.state).removeprefix("STATE_")
+            _log.warning("policy state", host=caller.name, version=state.version, state=name, why=state.reason)
         await self.deployment.reports.record(caller, state)
         self.deployment.conductor.notice()
         seat.received = None
