@@ -7,6 +7,8 @@
 #define LF_LOOPBACK_IFINDEX  1
 #define LF_IPV6_FIXED        40
 #define LF_EXTENSION_HEADERS 6
+#define LF_DATAGRAM_HEADER   8  /* of UDP and ICMP */
+#define LF_TCP_LENGTH_AT     12 /* in the high half of the byte, in words */
 
 /* What the packet says about itself. */
 struct lf_packet {
@@ -123,12 +125,14 @@ static __always_inline bool lf_parse_plain(struct __sk_buff *skb, struct lf_pack
 	if (*(u8 *)data == 0x45 && !(v4->ip.frag_off & bpf_htons(0x1fff))) {
 		p->family = LF_AF_INET;
 		p->ip_protocol = v4->ip.protocol;
+		p->transport_at = sizeof(v4->ip);
 		lf_map_ipv4(p->source, v4->ip.saddr);
 		lf_map_ipv4(q->remote, v4->ip.daddr);
 		ports = v4->ports;
 	} else if (*(u8 *)data >> 4 == 6 && (void *)(v6 + 1) <= end) {
 		p->family = LF_AF_INET6;
 		p->ip_protocol = v6->ip.nexthdr;
+		p->transport_at = LF_IPV6_FIXED;
 		__builtin_memcpy(p->source, &v6->ip.saddr, 16);
 		__builtin_memcpy(q->remote, &v6->ip.daddr, 16);
 		ports = v6->ports;
@@ -156,6 +160,20 @@ static __always_inline void lf_parse(struct __sk_buff *skb, struct lf_packet *p,
 	else
 		p->reason = LF_R_MALFORMED;
 	lf_parse_transport(skb, p, q);
+}
+
+/* The packet as its flow counts it: as many as it is cut into, and the bytes behind the transport header. */
+static __always_inline void lf_measure(struct __sk_buff *skb, struct lf_packet *p, u8 protocol,
+                                       struct lf_passed *passed)
+{
+	u32 headers = p->transport_at + LF_DATAGRAM_HEADER;
+	u8 words = 0;
+
+	if (protocol == LF_PROTO_TCP && !lf_load(skb, p->transport_at + LF_TCP_LENGTH_AT, &words, 1))
+		headers = p->transport_at + (words >> 4) * 4;
+	passed->bytes = skb->len > headers ? skb->len - headers : 0;
+	passed->packets = skb->gso_segs ? skb->gso_segs : 1;
+	passed->family = p->family;
 }
 
 /* A socket that answers: made by a listener for a client, the listener itself, or UDP that was spoken to. */
@@ -247,6 +265,22 @@ static __always_inline int lf_refuse_untainted(struct __sk_buff *skb, struct lf_
 	return LF_REFUSE;
 }
 
+/* What listens sends and receives for connections that count for themselves as soon as they are made. */
+static __always_inline bool lf_is_listener(struct __sk_buff *skb)
+{
+	return skb->sk && skb->sk->state == LF_TCP_LISTEN;
+}
+
+static __always_inline void lf_count_sent(struct __sk_buff *skb, struct lf_sock *sock, struct lf_question *q,
+                                          struct lf_packet *packet, u8 verdict)
+{
+	struct lf_passed passed = {};
+
+	lf_measure(skb, packet, q->protocol, &passed);
+	if (passed.bytes || !lf_is_listener(skb))
+		lf_flow_sent(skb, sock, q, &passed, verdict);
+}
+
 int lf_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk, *full;
@@ -286,7 +320,7 @@ int lf_egress(struct __sk_buff *skb)
 		verdict = lf_cached(sock, &q, ctl->generation);
 		if (verdict) {
 			lf_count_at(LF_S_EGRESS, LF_C_CACHED);
-			return lf_pass(verdict);
+			goto judged;
 		}
 	}
 	cookie = bpf_get_socket_cookie(skb);
@@ -306,5 +340,9 @@ int lf_egress(struct __sk_buff *skb)
 	actor.tgid = sock->tgid;
 	actor.uid = sock->uid;
 	lf_report(LF_S_EGRESS, &q, &a, &actor, cookie, packet.family, 0, skb->ifindex);
-	return lf_pass(a.verdict);
+	verdict = a.verdict;
+judged:
+	if (verdict != LF_DENY)
+		lf_count_sent(skb, sock, &q, &packet, verdict);
+	return lf_pass(verdict);
 }

@@ -18,12 +18,14 @@
 #include "glob.h"
 #include "task.h"
 #include "socket.h"
+#include "flow.h"
 #include "forbidden.h"
 #include "peer.h"
 #include "unix.h"
 #ifdef LF_UNIT_CONNECT
 #include "connect.c"
 #include "egress.c"
+#include "flow.c"
 #include "device.c"
 #include "option.c"
 #elif defined(LF_UNIT_LSM)

@@ -9,7 +9,7 @@
 #ifndef LANDFAST_H
 #define LANDFAST_H
 
-#define LF_LAYOUT_VERSION 2 /* of every pinned map; raised on any change below */
+#define LF_LAYOUT_VERSION 3 /* of every pinned map; raised on any change below */
 
 #define LF_CLASSES    64   /* data classes of one deployment: one bit each in a tag mask */
 #define LF_SLOTS      2    /* policies held at once; slot = generation % LF_SLOTS */
@@ -17,11 +17,16 @@
 #define LF_TIMED_SETS 4096 /* distinct combinations of (class, expiry instant) of one policy */
 #define LF_GLOB_WORDS 32   /* words of the selector automaton: 32 * 64 pattern characters */
 #define LF_GLOB_BITS  (LF_GLOB_WORDS * 64)
-#define LF_PATH_LEN   256  /* of a cgroup path that selectors are matched against */
-#define LF_FILTER     4096 /* slots of the filter that spares untagged processes a search */
-#define LF_FILE_LEN   128  /* of an executable's path in lf_image */
-#define LF_HUNT_DEPTH 512  /* generations that may pass between two looks of a hunt */
-#define LF_UNIX_NAME  112  /* of a unix socket: sun_path of unix(7), and a NUL */
+#define LF_PATH_LEN   256            /* of a cgroup path that selectors are matched against */
+#define LF_FILTER     4096           /* slots of the filter that spares untagged processes a search */
+#define LF_FILE_LEN   128            /* of an executable's path in lf_image */
+#define LF_HUNT_DEPTH 512            /* generations that may pass between two looks of a hunt */
+#define LF_UNIX_NAME  112            /* of a unix socket: sun_path of unix(7), and a NUL */
+#define LF_FLOW_NS    60000000000ULL /* a flow that goes on is recorded when it has been counted for so long, */
+#define LF_FLOW_TICKS 64             /* at a multiple of so many packets */
+#define LF_TURN_NS                                                                                                     \
+	1000000000ULL /* a socket that turns to another address gets a record for the one before, if                   \
+	                 it has stayed with that for so long */
 
 /* What address a prefix is about. Part of the key, so that one trie holds all three. */
 enum lf_space {
@@ -77,12 +82,13 @@ enum lf_stage {
 	LF_S_SYSCALL = 5, /* forbidden system calls and socket options */
 	LF_S_UNIX = 6,    /* connecting and sending to unix sockets */
 	LF_S_DEVICE = 7,  /* a frame about to leave through a device */
-	LF_STAGES = 8,
+	LF_S_FLOW = 8,    /* what a socket has sent and received: records, never verdicts */
+	LF_STAGES = 9,
 };
 
 /* Counters of a stage; index = stage * LF_COUNTERS + counter. Promise 7: DECIDED == SUBMITTED + LOST. */
 enum lf_counter {
-	LF_C_DECIDED = 0, /* verdicts computed (LF_S_TASK: records wanted) */
+	LF_C_DECIDED = 0, /* verdicts computed (LF_S_TASK, LF_S_FLOW: records wanted) */
 	LF_C_ALLOW = 1,
 	LF_C_DENY = 2,
 	LF_C_WOULD_DENY = 3,
@@ -131,7 +137,13 @@ enum lf_lsm_hook {
 	LF_LSM_SOCKET_ACCEPT = 13,
 };
 
-/* One record of the ring buffer: 128 bytes. time_ns is CLOCK_BOOTTIME. */
+/*
+ * One record of the ring buffer: 128 bytes. time_ns is CLOCK_BOOTTIME.
+ *
+ * In a record of LF_S_FLOW that is the end of an interval of a socket's life, and detail its beginning; tid and ifindex
+ * are the packets that left and came in it, and the bytes are those behind the TCP, UDP or ICMP header. An interval
+ * begins where the one before ended, so that sums are exact. A remote of zeros: several.
+ */
 struct lf_event {
 	__u64 time_ns;
 	__u64 tags;      /* classes of the socket and of the process */
@@ -155,10 +167,39 @@ struct lf_event {
 	__u16 remote_port;
 	__u16 local_port;
 	__u32 ifindex; /* egress only */
-	char comm[16];
+	union {
+		char comm[16];
+		struct {
+			__u64 bytes_out;
+			__u64 bytes_in;
+		};
+	};
 	__u8 remote[16];
 	__u64 detail; /* a forbidden call's number, LF_CALL_32BIT added for those of the 32-bit ABI; where the name of a
 	                 unix socket is found */
+};
+
+/* An interval of a socket's life, since the record before. */
+struct lf_flow {
+	__u64 since_ns; /* CLOCK_BOOTTIME; 0: nothing has passed yet */
+	__u64 version;  /* of the policy that decided, and what it said */
+	__u8 remote[16];
+	__u16 remote_port;
+	__u16 local_port;
+	__u32 rule;
+	__u8 protocol; /* 0: not known yet who is at the other end */
+	__u8 flags;    /* of its record: LF_E_LOCAL, LF_E_SERVING */
+	__u8 verdict;
+	__u8 reason;
+	__u8 family;
+	__u8 several; /* packets went to more than one address */
+	__u16 pad;
+	__u32 ticks; /* packets that left, for the next look at the clock */
+	__u32 packets_out;
+	__u32 packets_in;
+	__u32 pad2;
+	__u64 bytes_out; /* behind the transport header */
+	__u64 bytes_in;
 };
 
 /* What one execution of a tagged process looked like; read by the daemon to name processes that are gone. */
@@ -215,6 +256,11 @@ struct lf_sock {
 	__u8 serving;
 	__u64 peer_tags; /* of a local UDP peer: whoever holds the port now is who is asked; a TCP connection stays */
 	__u64 foreign;   /* not 0: made in another network namespace than its process was tagged in */
+	__u64 version;   /* who made the cached verdict, and why */
+	__u32 rule;
+	__u8 reason;
+	__u8 pad[3];
+	struct lf_flow flow;
 	__u64 reserved[2];
 };
 
@@ -230,6 +276,7 @@ struct lf_control {
 	__u64 hunt_tags; /* what it gives */
 	__u64 guarded;   /* not 0 while the programs of guard.c are attached */
 	__u64 lsm;       /* not 0 while the programs of lsm.c are attached, which do its work */
+	__u64 flows;     /* not 0 while the programs of flow.c are attached */
 };
 
 /* The fixed part of a policy. Masks have one bit per class. */

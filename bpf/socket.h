@@ -91,6 +91,9 @@ static __always_inline void lf_cache(struct lf_sock *sock, struct lf_question *q
 		sock->peer_tags = q->peer_tags;
 		sock->serving = q->serving;
 		sock->verdict = a->verdict;
+		sock->reason = a->reason;
+		sock->rule = a->rule;
+		sock->version = a->version;
 		sock->deadline_ns = a->deadline_ns;
 		sock->generation = a->generation;
 	}

@@ -54,6 +54,7 @@ def thin(message: Batch, which: Choice) -> Batch:
     rows = _rows(message)
     gone = which(rows["verdict"])
     allowed = np.count_nonzero(gone & allowed_flows(rows["verdict"]))
+    bytes_out, bytes_in = event.bytes_of(rows[gone])
     left = Batch()
     left.CopyFrom(message)
     left.records = rows[~gone].tobytes()
@@ -61,6 +62,8 @@ def thin(message: Batch, which: Choice) -> Batch:
         Folded(
             allowed=message.folded.allowed + int(allowed),
             other=message.folded.other + int(np.count_nonzero(gone) - allowed),
+            bytes_out=message.folded.bytes_out + bytes_out,
+            bytes_in=message.folded.bytes_in + bytes_in,
             offsets=_left_offsets(message, ~gone),
         )
     )
@@ -114,6 +117,8 @@ def _merged_folding(first: Batch, second: Batch) -> Folded:
     return Folded(
         allowed=first.folded.allowed + second.folded.allowed,
         other=first.folded.other + second.folded.other,
+        bytes_out=first.folded.bytes_out + second.folded.bytes_out,
+        bytes_in=first.folded.bytes_in + second.folded.bytes_in,
         offsets=np.concatenate(parts).tolist(),
     )
 

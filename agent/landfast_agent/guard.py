@@ -1,6 +1,6 @@
 """What stops tagged processes from slipping past the cgroup hooks: programs of BPF LSM, or without it a guard on system
-calls; and what looks at those who ask tagged servers. Attached only while somebody is tagged or could be: every call
-of the host pays for it.
+calls; and what counts what they receive. Attached only while somebody is tagged or could be: every call of the host
+pays for it.
 """
 
 import os
@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast_agent import libbpf, loader, tasks
 from landfast_agent.difference import Difference
-from landfast_agent.hooks import GUARD_HOOKS, LSM_HOOKS, LSM_SPLICE, Hook
+from landfast_agent.hooks import FLOW_HOOKS, GUARD_HOOKS, LSM_HOOKS, LSM_SPLICE, Hook
 from landfast_agent.instance import Instance
 from landfast_agent.maps import Maps
 
 _LSM = (*LSM_HOOKS, LSM_SPLICE)
+_ALL = ((_LSM, "lsm"), (GUARD_HOOKS, "guarded"), (FLOW_HOOKS, "flows"))  # and the flags that tell the programs
 _LINGER_S = 60.0  # longer than tagging takes between asking for the guard and the entry in the map
 
 
@@ -35,6 +36,7 @@ class Guard:
         """To be called before anybody is tagged. Raises KernelError when the kernel does not let us."""
         with self._lock:
             self._wanted_at = time.monotonic()
+            self._attach(FLOW_HOOKS, "flows")
             if loader.offers_lsm(self._instance):
                 self._attach(_LSM, "lsm")
                 self._detach(GUARD_HOOKS, "guarded")  # of a version without LSM programs
@@ -48,8 +50,8 @@ class Guard:
             return
         with self._lock:
             if time.monotonic() - self._wanted_at > _LINGER_S:
-                self._detach(_LSM, "lsm")
-                self._detach(GUARD_HOOKS, "guarded")
+                for hooks, flag in _ALL:
+                    self._detach(hooks, flag)
 
     def _attach(self, hooks: tuple[Hook, ...], flag: str) -> None:
         if self._maps.control.get(flag):
@@ -71,7 +73,7 @@ class Guard:
     def differences(self) -> Iterator[Difference]:
         """Links that are not where they must be. Holds those that are, from the first look on."""
         with self._lock:
-            for hooks, flag in ((_LSM, "lsm"), (GUARD_HOOKS, "guarded")):
+            for hooks, flag in _ALL:
                 if self._maps.control.get(flag):
                     yield from filter(None, map(self._difference, hooks))
 

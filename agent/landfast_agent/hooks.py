@@ -51,6 +51,12 @@ GUARD_HOOKS = (
     _typed("lf_tcp_sendmsg_locked", "tcp_sendmsg_locked"),
 )
 
+FLOW_HOOKS = (
+    _typed("lf_inet_sock_set_state", "inet_sock_set_state"),
+    Hook("lf_sock_release", CGROUP_SOCK, 34, optional=True, on_demand=True),
+    Hook("lf_ingress", CGROUP_SKB, 0, optional=True, on_demand=True),
+)
+
 DEVICE = Hook("lf_device", SCHED_CLS, on_demand=True)  # at each network link: landfast_agent.devices
 
 
@@ -104,6 +110,7 @@ HOOKS = (
     Hook("lf_unix_sendmsg", CGROUP_SOCK_ADDR, 50, optional=True),
     DEVICE,
     *GUARD_HOOKS,
+    *FLOW_HOOKS,
     *LSM_HOOKS,
     LSM_SPLICE,
 )

@@ -14,6 +14,7 @@ CONTROL = Layout(
     ("hunt_tags", "Q"),
     ("guarded", "Q"),
     ("lsm", "Q"),
+    ("flows", "Q"),
 )
 TASK = Layout(
     "lf_task",
@@ -35,6 +36,28 @@ IMAGE = Layout(
     ("comm", "16s"),
     ("file", "128s"),
 )
+FLOW = Layout(
+    "lf_flow",
+    ("since_ns", "Q"),
+    ("version", "Q"),
+    ("remote", "16s"),
+    ("remote_port", "H"),
+    ("local_port", "H"),
+    ("rule", "I"),
+    ("protocol", "B"),
+    ("flags", "B"),
+    ("verdict", "B"),
+    ("reason", "B"),
+    ("family", "B"),
+    ("several", "B"),
+    ("pad", "2x"),
+    ("ticks", "I"),
+    ("packets_out", "I"),
+    ("packets_in", "I"),
+    ("pad2", "4x"),
+    ("bytes_out", "Q"),
+    ("bytes_in", "Q"),
+)
 SOCK = Layout(
     "lf_sock",
     ("lock", "I"),
@@ -55,9 +78,14 @@ SOCK = Layout(
     ("serving", "B"),
     ("peer_tags", "Q"),
     ("foreign", "Q"),
+    ("version", "Q"),
+    ("rule", "I"),
+    ("reason", "B"),
+    ("pad", "3x"),
+    ("flow", f"{FLOW.size}s"),
     ("reserved", "16s"),
 )
 GLOB_TAGS = Layout("lf_glob_tags", ("tags", f"{GLOB_BITS}Q"))
 
-STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, SOCK, GLOB_TAGS)
-LAYOUT_VERSION = 2  # LF_LAYOUT_VERSION
+STRUCTS = (CONTROL, TASK, BIRTH, IMAGE, FLOW, SOCK, GLOB_TAGS)
+LAYOUT_VERSION = 3  # LF_LAYOUT_VERSION

@@ -12,7 +12,7 @@ from landfast_agent.recorder import boot_id
 from landfast_agent.slots import Loaded
 from landfast_agent.vitals import Vitals
 
-_STAGES, _PER_STAGE, _LOST = 8, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
+_STAGES, _PER_STAGE, _LOST = 9, 8, 6  # LF_STAGES, LF_COUNTERS, LF_C_LOST of bpf/landfast.h
 _PROBLEMS, _PROBLEM = 16, 256  # how many are told, and how many characters of each
 
 

@@ -16,7 +16,7 @@ import psutil
 
 from landfast_agent import cutter, libbpf, netns
 from landfast_agent.errors import KernelError, Unavailable
-from landfast_agent.layout import LAYOUT_VERSION, SOCK
+from landfast_agent.layout import FLOW, LAYOUT_VERSION, SOCK
 from landfast_agent.maps import Maps
 from landfast_agent.tasks import Task
 
@@ -194,10 +194,11 @@ def _store(maps: Maps, copy: socket.socket, task: Task, uid: int, accepted: bool
         if old and tags & task.tags == task.tags:
             return attempt > 0
         origin = SOCK.unpack(old)[3] if old else 0 if accepted else _cookie(copy)
+        flow = SOCK.unpack(old)[-2] if old else bytes(FLOW.size)
         foreign = task.netns not in (0, netns.of_socket(copy))
         value = SOCK.pack(
             0, LAYOUT_VERSION, tags | task.tags, origin, task.image, task.tgid, uid,
-            0, 0, bytes(16), 0, 0, 0, 0, 0, 0, 0, foreign, bytes(16),
+            0, 0, bytes(16), 0, 0, 0, 0, 0, 0, 0, foreign, 0, 0, 0, flow, bytes(16),
         )  # fmt: skip
         libbpf.map_update(fd, key, value, libbpf.BPF_F_LOCK)
     raise Unavailable(f"process {task.tgid}: the tags of a socket do not stick in the map `sockets`")

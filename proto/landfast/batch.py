@@ -24,7 +24,7 @@ MAX_BYTES = 60_000
 MAX_RECORDS = 400
 
 #: Kernel counters of a batch: LF_COUNTER_SLOTS of bpf/landfast.h.
-COUNTERS = 72
+COUNTERS = 80
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _PREVIOUS = Batch(previous=bytes(_DIGEST_SIZE)).SerializeToString()[:-_DIGEST_SIZE]  # tag and length

@@ -1,4 +1,4 @@
-"""The kernel's record of one event: `struct lf_event` of bpf/landfast.h, layout 2.
+"""The kernel's record of one event: `struct lf_event` of bpf/landfast.h, layout 3.
 
 Reading one record costs no numpy, so that the CLI starts fast; `numpy_type()` is for those who read by the thousand.
 """
@@ -48,12 +48,24 @@ LAYOUT = struct.Struct("=" + "".join(code for _, code, _ in FIELDS))
 SIZE = LAYOUT.size
 
 _STAGES_WITH_REMOTE = frozenset((Stage.CONNECT, Stage.SENDMSG, Stage.EGRESS))
+_STAGES_PERHAPS_WITH_REMOTE = frozenset((Stage.DEVICE, Stage.FLOW))
 
 #: Bits of `flags`: LF_E_LOCAL, LF_E_SERVING.
 LOCAL, SERVING = 1, 2
 
-_STAGE = 11  # index of the field
+_TID, _STAGE = 8, 11  # indexes of fields
+_BYTES = struct.Struct("=QQ")  # in a record of a flow, where others have `comm`
 _COMM = 15  # bytes of a command's name, TASK_COMM_LEN less its end
+
+
+class Traffic(NamedTuple):
+    """What a socket sent and received in an interval of its life. Bytes are those behind the transport header."""
+
+    since_ns: int  # CLOCK_BOOTTIME, the beginning; `Event.time_ns` is the end
+    bytes_out: int  # what TCP sends again counts again
+    bytes_in: int
+    packets_out: int
+    packets_in: int
 
 
 class Event(NamedTuple):
@@ -84,6 +96,7 @@ class Event(NamedTuple):
     comm: str  # control characters and what is no UTF-8 escaped
     remote: IPv4Address | IPv6Address | None  # IPv4 also where the kernel says ::ffff:a.b.c.d; None: no destination
     detail: int  # stage SYSCALL: see landfast.calls; stage UNIX: key of the socket's name, 0 where it has none
+    traffic: Traffic | None = None  # stage FLOW only
 
 
 def read(record: bytes) -> Event:
@@ -122,8 +135,16 @@ def have_destination(records: Any) -> Any:
     """Of an array of `numpy_type()`, which records have a destination: what `Event.remote` is None without."""
     import numpy as np
 
-    framed = (records["stage"] == Stage.DEVICE) & (records["remote"] != np.void(bytes(16)))
-    return framed | np.isin(records["stage"], sorted(_STAGES_WITH_REMOTE))
+    perhaps = np.isin(records["stage"], sorted(_STAGES_PERHAPS_WITH_REMOTE))
+    return perhaps & (records["remote"] != np.void(bytes(16))) | np.isin(records["stage"], sorted(_STAGES_WITH_REMOTE))
+
+
+def bytes_of(records: Any) -> tuple[int, int]:
+    """What the flows among an array of `numpy_type()` have sent and received."""
+    import numpy as np
+
+    flows = np.ascontiguousarray(records["comm"][records["stage"] == Stage.FLOW]).view("u8").reshape(-1, 2)
+    return int(flows[:, 0].sum()), int(flows[:, 1].sum())
 
 
 def address(raw: bytes) -> IPv4Address | IPv6Address:
@@ -146,12 +167,21 @@ def _comm(raw: bytes) -> str:
 
 
 def _has_destination(stage: int, remote: bytes) -> bool:
-    """A frame at a network link has one when it is an IP packet of an inet socket."""
-    return stage in _STAGES_WITH_REMOTE or (stage == Stage.DEVICE and any(remote))
+    """A frame at a network link has one when it is an IP packet of an inet socket, a flow when there was one only."""
+    return stage in _STAGES_WITH_REMOTE or (stage in _STAGES_PERHAPS_WITH_REMOTE and any(remote))
+
+
+def _traffic(since_ns: int, sums: bytes, packets_out: int, packets_in: int) -> Traffic:
+    bytes_out, bytes_in = _BYTES.unpack(sums)
+    return Traffic(since_ns, bytes_out, bytes_in, packets_out, packets_in)
 
 
 def _event(raw: tuple[Any, ...]) -> Event:
     *numbers, flags, _pad, remote_port, local_port, ifindex, comm, remote, detail = raw
+    traffic = None
+    if numbers[_STAGE] == Stage.FLOW:
+        traffic = _traffic(detail, comm, numbers[_TID], ifindex)
+        numbers[_TID], ifindex, comm, detail = 0, 0, b"", 0
     rest = remote_port, local_port, ifindex, _comm(comm)
     destination = address(remote) if _has_destination(numbers[_STAGE], remote) else None
-    return Event._make((*numbers, bool(flags & LOCAL), bool(flags & SERVING), *rest, destination, detail))
+    return Event._make((*numbers, bool(flags & LOCAL), bool(flags & SERVING), *rest, destination, detail, traffic))

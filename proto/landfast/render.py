@@ -12,7 +12,7 @@ from typing import Any
 
 from landfast import calls
 from landfast.batch import BatchView
-from landfast.event import Event, printable
+from landfast.event import Event, Traffic, printable
 from landfast.v1.batch_pb2 import Listener, Notice, NoticeKind, Process
 from landfast.verdict import Protocol, Reason, Stage, Verdict
 
@@ -44,7 +44,7 @@ def document(view: BatchView, sequence: int, item: Event | Notice) -> dict[str, 
     """What `--format json` prints for one event. Names and types are stable; further names may come."""
     common = {
         "id": identifier(view, sequence),
-        "time": _time(view, item).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "time": _text(_time(view, item)),
         "host": printable(view.host),
         "boot_id": view.message.boot_id,
     }
@@ -87,6 +87,10 @@ def _time(view: BatchView, item: Event | Notice) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _notice_words(notice: Notice) -> str:
     return f"{notice_kind(notice.kind)}  {printable(notice.text)}"
 
@@ -109,7 +113,10 @@ def _action(view: BatchView, item: Event) -> Iterator[str]:
         process = view.process(item)
         yield printable(process.executable) if process else ""
         return
-    yield f"-> {endpoint(item)} " if item.remote else f"{_call(view, item)} "
+    if item.traffic:
+        yield f"-> {endpoint(item) or f'several/{protocol(item.protocol)}'}  FLOW {_amounts(item, item.traffic)} "
+    else:
+        yield f"-> {endpoint(item)} " if item.remote else f"{_call(view, item)} "
     yield name(Reason, item.reason)
     if item.rule:
         yield str(item.rule)
@@ -119,6 +126,24 @@ def _action(view: BatchView, item: Event) -> Iterator[str]:
         yield f" {_listener_words(view, item, listener)}"
     elif view.unix_name(item) and item.missing:
         yield " (name it under `peers`)"
+
+
+def _amounts(item: Event, traffic: Traffic) -> str:
+    """`2.0 KiB out, 17 bytes in, 3.2 s`."""
+    seconds = (item.time_ns - traffic.since_ns) / 10**9
+    return f"{size(traffic.bytes_out)} out, {size(traffic.bytes_in)} in, {seconds:.1f} s"
+
+
+def size(count: int) -> str:
+    """Bytes for people: `17 bytes`, `2.0 KiB`, `3.4 GiB`."""
+    if count < 1024:
+        return f"{count} bytes"
+    amount = float(count)
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 1024:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1024:.1f} TiB"
 
 
 def _listener_words(view: BatchView, item: Event, listener: Listener) -> str:
@@ -155,7 +180,7 @@ def _notice_document(notice: Notice) -> dict[str, Any]:
 
 def _event_document(view: BatchView, item: Event) -> dict[str, Any]:
     return {
-        "kind": "decision" if item.verdict else "task",
+        "kind": "flow" if item.traffic else "decision" if item.verdict else "task",
         "verdict": name(Verdict, item.verdict) if item.verdict else None,
         "reason": name(Reason, item.reason),
         "stage": name(Stage, item.stage),
@@ -177,7 +202,21 @@ def _event_document(view: BatchView, item: Event) -> dict[str, Any]:
         "unix_name": printable(view.unix_name(item)) or None,
         "canary": view.is_canary(item),
         "listener": _listener_document(view, item),
+        "traffic": _traffic_document(view, item),
         "process": _process_document(view.process(item), item),
+    }
+
+
+def _traffic_document(view: BatchView, item: Event) -> dict[str, Any] | None:
+    if item.traffic is None:
+        return None
+    start = _time(view, item._replace(time_ns=item.traffic.since_ns))
+    return {
+        "since": _text(start),
+        "bytes_out": item.traffic.bytes_out,
+        "bytes_in": item.traffic.bytes_in,
+        "packets_out": item.traffic.packets_out,
+        "packets_in": item.traffic.packets_in,
     }
 
 

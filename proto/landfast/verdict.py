@@ -64,6 +64,7 @@ class Stage(IntEnum):
     SYSCALL = 5
     UNIX = 6
     DEVICE = 7
+    FLOW = 8
 
 
 class LsmHook(IntEnum):

@@ -4,6 +4,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from landfast import batch
 from landfast.v1.batch_pb2 import Process
 from landfast_agent.drafts import Knowledge
 from landfast_agent.recorder import Recorder
@@ -30,7 +31,7 @@ class Known:
         return {0: "eea-user-data"}
 
 
-def recorder(ring, spool, counters=lambda: (0,) * 72, **options):
+def recorder(ring, spool, counters=lambda: (0,) * batch.COUNTERS, **options):
     known = Known()
     return Recorder(ring=ring, spool=spool, counters=counters, known=Knowledge(known, known, known, known), **options)
 

@@ -169,7 +169,7 @@ def test_who_acts_on_records_sees_all_and_keeps_none_from_being_stored(path):
 
 
 def test_losses_that_the_kernel_counts_become_a_notice_once(path):
-    counters = [0] * 72
+    counters = [0] * batches.COUNTERS
     with ring_and_writer() as (ring, _):
         with recording(ring, path, counters=lambda: tuple(counters)) as made:
             made.note(K.NOTICE_KIND_TAGGED, "before").result(5)

@@ -46,7 +46,7 @@ class EventClass:
             "type_uid": 100 * self.uid + activity_id,
             "severity_id": int(severity),
             "severity": severity.name.capitalize(),
-            "time": _milliseconds(document["time"]),
+            "time": milliseconds(document["time"]),
             "metadata": self._metadata(document, code),
         }
 
@@ -58,7 +58,7 @@ class EventClass:
             "uid": document["id"],
             "sequence": int(document["id"].rpartition("/")[2]),
             "event_code": code,
-            "logged_time": _milliseconds(document["received"]),
+            "logged_time": milliseconds(document["received"]),
         }
 
 
@@ -95,7 +95,7 @@ def unmapped(document: dict[str, Any], *names: str) -> dict[str, Any]:
     return {"index": document["index"]} | stated(**{name: document[name] for name in names}, process=stated(**within))
 
 
-def _milliseconds(time: str) -> int:
+def milliseconds(time: str) -> int:
     """Since 1970, from RFC 3339; nanoseconds are cut off."""
     return int(datetime.fromisoformat(time).timestamp() * 1000)
 

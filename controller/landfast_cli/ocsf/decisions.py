@@ -3,7 +3,17 @@
 from typing import Any
 
 from landfast.verdict import Protocol
-from landfast_cli.ocsf.common import HOST, SECURITY_CONTROL, EventClass, Severity, device, process, stated, unmapped
+from landfast_cli.ocsf.common import (
+    HOST,
+    SECURITY_CONTROL,
+    EventClass,
+    Severity,
+    device,
+    milliseconds,
+    process,
+    stated,
+    unmapped,
+)
 
 _NETWORK = EventClass(4001, "Network Activity", 4, (HOST, SECURITY_CONTROL))
 _KERNEL = EventClass(1003, "Kernel Activity", 1, (HOST, SECURITY_CONTROL))
@@ -66,7 +76,19 @@ def _flow(document: dict[str, Any]) -> dict[str, Any]:
         dst_endpoint=there,
         is_src_dst_assignment_known=document["stage"] == "CONNECT" or document["serving"],
         connection_info=_connection(document),
+        **_traffic(document),
     )
+
+
+def _traffic(document: dict[str, Any]) -> dict[str, Any]:
+    """Of a flow: how much, and in which interval."""
+    traffic = document["traffic"]
+    if traffic is None:
+        return {}
+    begin, end = milliseconds(traffic["since"]), milliseconds(document["time"])
+    counts = {name: traffic[name] for name in ("bytes_out", "bytes_in", "packets_out", "packets_in")}
+    sums = {what: traffic[f"{what}_out"] + traffic[f"{what}_in"] for what in ("bytes", "packets")}
+    return {"traffic": counts | sums, "start_time": begin, "end_time": end, "duration": end - begin}
 
 
 def _here(document: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from landfast.v1.agent_pb2 import Health
 
-_STAGES, _PER_STAGE = 8, 8  # LF_STAGES, LF_COUNTERS of bpf/landfast.h
+_STAGES, _PER_STAGE = 9, 8  # LF_STAGES, LF_COUNTERS of bpf/landfast.h
 _DENY, _WOULD_DENY, _CANARY = 2, 3, 7  # enum lf_counter
 _NS = 1e9
 

@@ -253,10 +253,15 @@ class Folded(_message.Message):
     ALLOWED_FIELD_NUMBER: _builtins.int
     OTHER_FIELD_NUMBER: _builtins.int
     OFFSETS_FIELD_NUMBER: _builtins.int
+    BYTES_OUT_FIELD_NUMBER: _builtins.int
+    BYTES_IN_FIELD_NUMBER: _builtins.int
     allowed: _builtins.int
     """Flows that were allowed: folded first."""
     other: _builtins.int
     """Everything else that the kernel recorded: denials, executions."""
+    bytes_out: _builtins.int
+    """What the flows among them had sent and received, in bytes behind the transport headers."""
+    bytes_in: _builtins.int
     @_builtins.property
     def offsets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """For each record that is left, then for each notice: its sequence number less `first_sequence`."""
@@ -267,10 +272,12 @@ class Folded(_message.Message):
         allowed: _builtins.int = ...,
         other: _builtins.int = ...,
         offsets: _abc.Iterable[_builtins.int] | None = ...,
+        bytes_out: _builtins.int = ...,
+        bytes_in: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "offsets", b"offsets", "other", b"other"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "bytes_in", b"bytes_in", "bytes_out", b"bytes_out", "offsets", b"offsets", "other", b"other"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,7 @@
 """Every kind of event, against the official schema of OCSF 1.8 with the profiles that each event names."""
 
 import json
+import struct
 from functools import cache
 from importlib.metadata import version
 from ipaddress import IPv6Address
@@ -163,6 +164,16 @@ def test_who_serves_is_the_destination() -> None:
 def test_connections(fields: dict, info: dict) -> None:
     (event,) = ocsf(record(**DENIED | fields))
     assert info.items() <= event["connection_info"].items()
+
+
+def test_a_flow_tells_how_much_and_in_which_interval() -> None:
+    sums = struct.pack("=QQ", 2048, 17)
+    (event,) = ocsf(record(stage=Stage.FLOW, comm=sums, tid=5, ifindex=4, detail=1_000_000, time_ns=3_001_000_000))
+    assert (event["class_uid"], event["activity_name"]) == (4001, "Traffic")
+    assert event["traffic"] == {
+        "bytes_out": 2048, "bytes_in": 17, "packets_out": 5, "packets_in": 4, "bytes": 2065, "packets": 9,
+    }  # fmt: skip
+    assert event["duration"] == event["end_time"] - event["start_time"] == 3000
 
 
 def test_refused_listeners_sockets_and_calls() -> None:

@@ -1,5 +1,6 @@
 """Batches and records for tests, with every field telling which one it is."""
 
+import struct
 from ipaddress import IPv6Address
 
 from landfast import event
@@ -31,6 +32,12 @@ def record(verdict=Verdict.ALLOW, **fields):
         "remote": IPv6Address("::ffff:203.0.113.9").packed,
     }
     return event.pack(**(usual | fields))
+
+
+def flow(bytes_out, bytes_in, **fields):
+    """A record of what it has sent and received in three seconds."""
+    counted = {"comm": struct.pack("=QQ", bytes_out, bytes_in), "tid": 5, "ifindex": 4, "detail": 1_000_000_000}
+    return record(stage=Stage.FLOW, time_ns=4_000_000_000, **(counted | fields))
 
 
 def notice(text="ready", kind=NoticeKind.NOTICE_KIND_AGENT_STARTED, time_ns=5):

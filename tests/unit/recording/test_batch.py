@@ -55,7 +55,7 @@ def test_what_a_batch_knows_about_an_event():
         ({"boot_id": "yesterday"}, "boot_id"),
         ({"record_size": 120}, "records of 120 bytes, expected 128"),
         ({"records": [b"x" * 130]}, "not a multiple of 128"),
-        ({"counters": [1, 2]}, "2 counters, expected 72"),
+        ({"counters": [1, 2]}, "2 counters, expected 80"),
         ({"previous": b"short"}, "previous hash has 5 bytes"),
         ({"records": []}, "accounts for no event"),
         ({"first_sequence": 0}, "out of range"),

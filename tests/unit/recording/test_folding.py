@@ -7,7 +7,7 @@ from landfast.event import Event
 from landfast.v1.batch_pb2 import Listener
 from landfast.verdict import Reason, Verdict
 from landfast_agent import folding
-from tests.unit.recording.builders import batch, record
+from tests.unit.recording.builders import batch, flow, record
 
 LOOPBACK = IPv6Address("::ffff:127.0.0.1").packed
 REFUSED = {"verdict": Verdict.DENY, "reason": Reason.UNTAGGED_PEER, "remote": LOOPBACK, "flags": 1, "tags": 1 << 63}
@@ -38,6 +38,17 @@ def test_listeners_stay_with_the_refusals_that_they_explain():
 def test_listeners_go_with_them():
     thinned = folding.thin(refusals(80, 81), folding.everything)
     assert (list(thinned.listeners), dict(thinned.classes)) == ([], {})
+
+
+def test_the_bytes_of_folded_flows_are_kept_as_sums():
+    """Not those of the records that stay, nor what stands in the same place of a decision."""
+    denied = {"verdict": Verdict.WOULD_DENY}
+    first = folding.thin(batch([flow(2048, 17), record(), flow(1, 1, **denied)]), folding.allowed_flows)
+    assert (first.folded.allowed, first.folded.bytes_out, first.folded.bytes_in) == (2, 2048, 17)
+    second = folding.thin(batch([flow(3, 4)], first_sequence=4), folding.everything)
+    both = folding.thin(folding.merge(first, second), folding.everything)
+    assert (both.folded.allowed, both.folded.other) == (3, 1)
+    assert (both.folded.bytes_out, both.folded.bytes_in) == (2052, 22)
 
 
 def test_merged_batches_name_each_listener_once():

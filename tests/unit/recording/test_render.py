@@ -9,7 +9,7 @@ from landfast import calls, render
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import LsmHook, Reason, Stage, Verdict
 from landfast_agent.image import source_directory
-from tests.unit.recording.builders import batch, notice, record
+from tests.unit.recording.builders import batch, flow, notice, record
 
 RULE = {"version": 7, "rule": 3, "text": "eea-user-data allow 203.0.113.0/24 tcp/443: backups"}
 
@@ -39,6 +39,23 @@ def test_lines():
         "22:13:21.000 hall-1 ALLOW eea-user-data curl[4711]:8443 -> 203.0.113.9:443/tcp  SERVE policy 7",
         "22:13:21.000 hall-1 ALLOW eea-user-data curl[4711] -> 203.0.113.9/icmp  RULE 3 policy 7",
     ]
+
+
+def test_flows():
+    several = {"remote": bytes(16), "remote_port": 0}
+    assert shown(flow(2048, 17), flow(5 << 30, 1023, **several)) == [
+        "22:13:24.000 hall-1 ALLOW eea-user-data curl[4711] -> 203.0.113.9:443/tcp "
+        " FLOW 2.0 KiB out, 17 bytes in, 3.0 s  RULE 3 policy 7",
+        "22:13:24.000 hall-1 ALLOW eea-user-data curl[4711] -> several/tcp "
+        " FLOW 5.0 GiB out, 1023 bytes in, 3.0 s  RULE 3 policy 7",
+    ]
+    (document,) = documents(flow(2048, 17))
+    assert (document["kind"], document["stage"], document["verdict"]) == ("flow", "FLOW", "ALLOW")
+    assert document["traffic"] == {
+        "since": "2023-11-14T22:13:21.000000Z", "bytes_out": 2048, "bytes_in": 17, "packets_out": 5, "packets_in": 4,
+    }  # fmt: skip
+    assert document["process"]["name"] == "curl"
+    assert (document["process"]["tid"], document["interface"]) == (0, 0)
 
 
 def test_a_refused_socket_and_an_execution():
@@ -191,6 +208,7 @@ def test_json_has_stable_names():
         "unix_name": None,
         "canary": False,
         "listener": None,
+        "traffic": None,
         "process": {
             "pid": 4711,
             "tid": 4711,
