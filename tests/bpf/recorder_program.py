@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from landfast.v1.batch_pb2 import Process
@@ -9,6 +10,7 @@ from landfast_agent.drafts import Knowledge
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
+from tests.testbed.event_keys import signer
 
 
 class Known:
@@ -38,7 +40,7 @@ def recorder(ring, spool, counters=lambda: (0,) * 72, **options):
 @contextmanager
 def recording(ring, path, **options):
     """A recorder in standalone mode that is stopped in any case."""
-    made = recorder(ring, Spool(path, "h", standalone=True), **options)
+    made = recorder(ring, Spool(path, "h", partial(signer, "h"), standalone=True), **options)
     made.start()
     try:
         yield made
@@ -48,7 +50,13 @@ def recording(ring, path, **options):
 
 def main():
     ring_fd, path, backlog = sys.argv[1:]
-    spool = Spool(Path(path), "hall-1", Limits(history=1 << 30, backlog=int(backlog)), standalone=backlog == "0")
+    spool = Spool(
+        Path(path),
+        "hall-1",
+        partial(signer, "hall-1"),
+        Limits(history=1 << 30, backlog=int(backlog)),
+        standalone=backlog == "0",
+    )
     made = recorder(Ring(int(ring_fd)), spool, on_stored=lambda last: print(last, flush=True))
     made.start()
     sys.stdin.read()

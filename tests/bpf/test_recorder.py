@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,7 @@ from landfast_agent.spool import Spool
 from tests.bpf.recorder_program import recorder, recording
 from tests.bpf.ring_writer import numbered, ring_and_writer
 from tests.testbed import eventually
+from tests.testbed.event_keys import signer
 
 K = NoticeKind
 
@@ -183,7 +185,7 @@ def test_losses_that_the_kernel_counts_become_a_notice_once(path):
 
 def test_notices_that_cannot_wait_are_counted(path):
     with ring_and_writer() as (ring, _):
-        made = recorder(ring, Spool(path, "h", standalone=True))
+        made = recorder(ring, Spool(path, "h", partial(signer, "h"), standalone=True))
         futures = [made.note(K.NOTICE_KIND_TAGGED, str(n)) for n in range(4200)]
         with pytest.raises(Unavailable, match="4096 notices wait"):
             futures[-1].result(0)
@@ -281,7 +283,7 @@ def test_sigkill_at_random_moments_loses_and_doubles_nothing(path, backlog):
 
 def sealed_in_order(path):
     """Acknowledges window by window, as a controller would, and gives every event."""
-    spool, items = Spool(path, "hall-1"), []
+    spool, items = Spool(path, "hall-1", partial(signer, "hall-1")), []
     while pending := spool.pending():
         items += [item for sealed in pending for _, item in batches.decode(sealed.data)]
         spool.acknowledge(pending[-1].last_sequence)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,7 @@ from landfast_agent.ring import Ring
 from landfast_agent.spool import Spool
 from landfast_agent.unix_names import UnixNames
 from tests.testbed import Cgroup, eventually
+from tests.testbed.event_keys import signer
 from tests.testbed.names import owned
 from tests.testbed.plane import Plane
 
@@ -56,7 +58,7 @@ def recording(plane, path, **options):
     ring = Ring(os.dup(plane.maps.fd("events")))
     recorder = Recorder(
         ring=ring,
-        spool=Spool(path, "hall-1", standalone=True),
+        spool=Spool(path, "hall-1", partial(signer, "hall-1"), standalone=True),
         counters=plane.maps.counters,
         known=Knowledge(
             Processes(plane.maps, **options),

@@ -8,6 +8,7 @@ from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.batch_pb2 import Batch, Folded, Notice, NoticeKind
 from landfast.verdict import Stage
 from tests.e2e.controller.batches import Chain
+from tests.testbed.event_keys import signer
 from tests.unit.audit.stories import Story, ordinary, told, verified
 from tests.unit.tlog import naive
 
@@ -142,7 +143,7 @@ class Rounds:
             ring_position=136 * position if end else 0,
             folded=Folded(allowed=folded, offsets=range(records + bool(told))) if folded else None,
         )
-        data = batch.seal(batch.encode(body), self.previous)
+        data = batch.seal(batch.encode(body), self.previous, signer("hall-1"))
         self.next, self.previous = self.next + records + folded + bool(told), batch.digest(data)
         self.story.batch(data)
         return self
