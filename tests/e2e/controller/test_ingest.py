@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
-from landfast import batch
+from landfast import batch, event_key
 from landfast.identity import Bundle
 from landfast.v1.agent_pb2 import PushRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
@@ -16,6 +16,7 @@ from landfast.v1.audit_pb2 import SubscribeRequest, SubscribeResponse
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import Deployment, code_of, details_of
+from tests.testbed.event_keys import public, signer
 
 
 async def _push(deployment: Deployment, bundle: Bundle, batches: Sequence[bytes], acknowledged: list[int]) -> None:
@@ -142,6 +143,40 @@ async def test_another_hosts_batch_is_refused(deployment: Deployment) -> None:
     assert code == StatusCode.PERMISSION_DENIED
     assert mine in details
     assert theirs in details
+
+
+def _unsigned(data: bytes) -> bytes:
+    """Without the signature, as an agent that does not sign would have made it."""
+    return data[:-67]
+
+
+def _resigned(data: bytes) -> bytes:
+    """The same batch, signed by whoever."""
+    return batch.seal(data[:-67], b"", signer("whoever"))
+
+
+def _altered(data: bytes) -> bytes:
+    """Signed by the host, and altered since."""
+    return data.replace(b"curl", b"wget")
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [(_unsigned, "is not signed at all"), (_resigned, "is not signed by"), (_altered, "is not signed by")],
+)
+async def test_what_the_host_has_not_signed_is_refused_and_not_stored(
+    deployment: Deployment, forge: Callable[[bytes], bytes], words: str
+) -> None:
+    host = deployment.name("host")
+    bundle, batches = await deployment.enrol(host), Chain(host).batches(3)
+    await _pushed(deployment, bundle, *batches[:2])
+    code, details = await _refused(deployment, bundle, forge(batches[2]))
+    assert code == StatusCode.PERMISSION_DENIED
+    assert f"batch of host {host!r} from sequence 11 {words}" in details
+    assert event_key.text(public(host)) in details
+    assert f"landfast fleet token create --host {host}" in details
+    assert await _stored(deployment, host) == batches[:2]
+    assert await _pushed(deployment, bundle, batches[2]) == [15]
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff\xff", b"x" * 60_001, b"\x0a\x01a"])
