@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landfast.event_key import public_of, text
 from landfast.identity import key_pem, sync_directory, write_private
 from landfast_agent.errors import Unavailable
 
@@ -40,6 +41,11 @@ def read(path: Path) -> "Ed25519PrivateKey":
     if not isinstance(key, Ed25519PrivateKey):
         raise _unusable(path, "it is not an Ed25519 key")
     return key
+
+
+def text_of(path: Path) -> str:
+    """The public half for people; empty when there is no key yet. Raises what `read` raises."""
+    return text(public_of(read(path))) if path.exists() else ""
 
 
 def _unusable(path: Path, why: str) -> Unavailable:
