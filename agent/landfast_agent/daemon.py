@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, event_key, image, loader, lock, memory, pins, watch
+from landfast_agent import addresses, cutter, enrol, event_key, image, loader, lock, memory, pins, slots, watch
 from landfast_agent.backstop import Backstop
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
@@ -85,6 +85,7 @@ class Daemon:
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
             counters=self._maps.counters,
+            policy=partial(slots.in_force, self._maps),
             known=Knowledge(
                 Processes(self._maps, command_lines=config.command_lines),
                 store,

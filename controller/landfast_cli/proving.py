@@ -47,7 +47,7 @@ def lines(proof: Proof, checkpoint: Checkpoint, host_key: bytes | None) -> Itera
         response.batch = entry.content
     else:
         response.control = entry.content
-    yield from printing.text(response, Filter(canary=True))
+    yield from printing.text(response, Filter(canary=True, heartbeats=True))
 
 
 def _signed(entry: Entry, host_key: bytes | None) -> str:

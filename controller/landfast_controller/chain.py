@@ -93,6 +93,7 @@ async def _stored(transaction: Transaction, chain: Chain, firsts: list[int]) -> 
 
 
 async def save(transaction: Transaction, chains: list[Chain]) -> None:
+    """Records chains that a batch has just been added to."""
     statement = update(_hosts).where(_hosts.c.name == bindparam("host"))
     rows = [
         {
@@ -102,6 +103,7 @@ async def save(transaction: Transaction, chains: list[Chain]) -> None:
             "chain_start": chain.start,
             "chain_begun": chain.begun,
             "last_seen_ns": transaction.now_ns,
+            "last_batch_ns": transaction.now_ns,
         }
         for chain in chains
     ]

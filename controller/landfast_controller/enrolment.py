@@ -120,7 +120,7 @@ async def _record(transaction: Transaction, caller: Caller, pair: Pair, signer: 
     host = pair.host
     index, now_ns = transaction.next_index, transaction.now_ns
     row = {"name": host, "enrolled_ns": now_ns, "last_seen_ns": now_ns, "enrolled_index": index, "chain_begun": 0}
-    row |= {"event_key": signer}
+    row |= {"event_key": signer, "last_batch_ns": now_ns}
     statement = upsert(_hosts).values(**row, chain_start=index)
     await transaction.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
     used = {"used_ns": transaction.now_ns, "used_by": host}

@@ -125,8 +125,8 @@ async def _store(transaction: Transaction, group: list[_Arrival]) -> list[Outcom
     await transaction.append([arrival.entry for arrival in added])
     for arrival in added:
         await shadows.reported(transaction, arrival.view)
-    if known:
-        await chains.save(transaction, list(known.values()))
+    if added:
+        await chains.save(transaction, [known[host] for host in {arrival.view.host for arrival in added}])
     return [await _outcome(transaction, known, each, new) for each, new in zip(group, verdicts, strict=True)]
 
 

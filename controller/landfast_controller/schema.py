@@ -25,6 +25,7 @@ hosts = Table(
     Column("name", String, primary_key=True),
     Column("enrolled_ns", BigInteger, nullable=False),
     Column("last_seen_ns", BigInteger, nullable=False),
+    Column("last_batch_ns", BigInteger, nullable=False),  # when its newest batch, or else its enrolment, was stored
     Column("hello", LargeBinary, nullable=False, default=b""),  # landfast.v1.Hello, the newest
     Column("policy_state", LargeBinary, nullable=False, default=b""),  # landfast.v1.PolicyState, the newest
     Column("event_key", LargeBinary, nullable=False),  # public half, as of the newest enrolment

@@ -12,6 +12,9 @@ from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
 from tests.testbed.event_keys import signer
 
+#: Version and digest of the policy in force.
+POLICY = 9, b"\x09" * 32
+
 
 class Known:
     """Names executions and rules by their numbers: who runs does not matter here."""
@@ -34,7 +37,8 @@ class Known:
 
 def recorder(ring, spool, counters=lambda: (0,) * 72, **options):
     known = Known()
-    return Recorder(ring=ring, spool=spool, counters=counters, known=Knowledge(known, known, known, known), **options)
+    knowledge = Knowledge(known, known, known, known)
+    return Recorder(ring=ring, spool=spool, counters=counters, policy=lambda: POLICY, known=knowledge, **options)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from landfast import event, render
 from landfast.event import Event
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Reason, Stage, Verdict
-from landfast_agent import spool_file, tasks
+from landfast_agent import slots, spool_file, tasks
 from landfast_agent.drafts import Knowledge
 from landfast_agent.listeners import Listeners
 from landfast_agent.policy_store import PolicyStore
@@ -60,6 +60,7 @@ def recording(plane, path, **options):
         ring=ring,
         spool=Spool(path, "hall-1", partial(signer, "hall-1"), standalone=True),
         counters=plane.maps.counters,
+        policy=partial(slots.in_force, plane.maps),
         known=Knowledge(
             Processes(plane.maps, **options),
             PolicyStore(path.parent / "policies"),
