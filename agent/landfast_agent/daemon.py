@@ -7,13 +7,14 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, image, loader, lock, memory, pins, watch
+from landfast_agent import addresses, cutter, enrol, event_key, image, loader, lock, memory, pins, slots, watch
 from landfast_agent.backstop import Backstop
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
@@ -76,6 +77,7 @@ class Daemon:
         self._spool = Spool(
             instance.state / "spool.sqlite",
             self._enrolment.host if self._enrolment else socket.gethostname(),
+            partial(event_key.read if self._enrolment else event_key.obtain, event_key.path_in(instance.state)),
             Limits(backlog=config.spool_bytes, history=config.history_bytes),
             standalone=self._enrolment is None,
         )
@@ -83,6 +85,7 @@ class Daemon:
             ring=Ring(os.dup(self._maps.fd("events"))),
             spool=self._spool,
             counters=self._maps.counters,
+            policy=partial(slots.in_force, self._maps),
             known=Knowledge(
                 Processes(self._maps, command_lines=config.command_lines),
                 store,

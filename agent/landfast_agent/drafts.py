@@ -55,12 +55,13 @@ class Sockets(Protocol):
 
 @dataclass(frozen=True)
 class Frame:
-    """What all batches of a round have in common, and what the last one says of the ring."""
+    """What all batches of a round have in common, and what the last one says of the kernel."""
 
     boot_id: str
     clock_offset_ns: int
     counters: Sequence[int]
     ring_position: int
+    policy: tuple[int, bytes]  # version and digest
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def make(records: bytes, notices: Sequence[Notice], frame: Frame, known: Knowled
     if parts:
         parts[-1].counters[:] = frame.counters
         parts[-1].ring_position = frame.ring_position
+        parts[-1].policy_version, parts[-1].policy_digest = frame.policy
     return parts
 
 

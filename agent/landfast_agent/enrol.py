@@ -2,18 +2,27 @@
 
 What a host keeps of it in its state directory: `controller.json`; `trust`, by which it judges every policy; and
 `identity.pem`, whose presence means that the host is enrolled (`identity.next.pem` is there while a renewed one has not
-been used yet). Policies from before are set aside: nobody has approved them in this deployment.
+been used yet). The event key by which it signs is older than that, or made here. Policies from before are set
+aside: nobody has approved them in this deployment.
 """
 
 import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from landfast import identity
+from landfast.event_key import ENROLMENT, enrolment_of, public_of, sign
 from landfast.identity import Bundle, IdentityError, Role
+from landfast_agent import event_key
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from landfast.v1.agent_pb2 import EnrollRequest
 
 _TIMEOUT_S = 15
 
@@ -64,7 +73,7 @@ def enrol(controller: str, token_file: Path, state: Path, host: str = "") -> Enr
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     _establish_trust(state, token_file)
     identity.write_private(state / "controller.json", msgspec.json.encode(enrolment))
-    made = _exchange(enrolment, token)
+    made = _exchange(enrolment, token, event_key.obtain(event_key.path_in(state)))
     _set_aside(state / "policies")
     renewed_file(identity_file(state)).unlink(missing_ok=True)  # of an enrolment before this one
     made.write(identity_file(state))
@@ -125,16 +134,15 @@ def _set_aside(policies: Path) -> None:
         policies.rename(policies.with_name(f"policies-until-{int(time.time())}"))
 
 
-def _exchange(enrolment: Enrolment, token: Bundle) -> Bundle:
-    """Asks the controller, as the token, for a certificate of a fresh key."""
+def _exchange(enrolment: Enrolment, token: Bundle, signer: "Ed25519PrivateKey") -> Bundle:
+    """Asks the controller, as the token, for a certificate of a fresh key; tells by which key the host signs."""
     import grpc
 
     from landfast.channel import OPTIONS, credentials
-    from landfast.v1.agent_pb2 import EnrollRequest
     from landfast.v1.agent_pb2_grpc import AgentServiceStub
 
     key = identity.new_key()
-    request = EnrollRequest(host=enrolment.host, csr=identity.signing_request(key))
+    request = _request(enrolment.host, identity.signing_request(key), signer)
     with grpc.secure_channel(enrolment.controller, credentials(token), OPTIONS) as channel:
         try:
             response = AgentServiceStub(channel).Enroll(request, timeout=_TIMEOUT_S)
@@ -145,6 +153,13 @@ def _exchange(enrolment: Enrolment, token: Bundle) -> Bundle:
     if (name.role, name.name) != (Role.AGENT, enrolment.host):
         raise Refused(f"the controller gave us the identity {name}, not that of agent {enrolment.host!r}")
     return bundle
+
+
+def _request(host: str, csr: bytes, signer: "Ed25519PrivateKey") -> "EnrollRequest":
+    from landfast.v1.agent_pb2 import EnrollRequest
+
+    proof = sign(signer, ENROLMENT, enrolment_of(host, csr))
+    return EnrollRequest(host=host, csr=csr, event_key=public_of(signer), event_key_proof=proof)
 
 
 def _explained(error: object, enrolment: Enrolment) -> AgentError:

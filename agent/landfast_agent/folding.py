@@ -83,6 +83,8 @@ def merge(first: Batch, second: Batch) -> Batch | None:
     merged.notices.extend(second.notices)
     merged.counters[:] = second.counters or first.counters
     merged.ring_position = second.ring_position or first.ring_position
+    if second.counters:
+        merged.policy_version, merged.policy_digest = second.policy_version, second.policy_digest
     merged.classes.update(second.classes)
     merged.folded.CopyFrom(_merged_folding(first, second))
     executions, rules = set(map(_execution, first.processes)), set(map(_rule, first.rules))

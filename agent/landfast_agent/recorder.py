@@ -2,7 +2,8 @@
 
 One round: read the ring, add what the records name, store batches and ring position in one transaction, release the
 ring. A crash anywhere loses nothing and doubles nothing: what was not stored is still in the ring, what was stored is
-stepped over. While the disk is full the ring fills up, and the kernel counts what it cannot take.
+stepped over. While the disk is full the ring fills up, and the kernel counts what it cannot take. When a minute has
+brought nothing, that is recorded: a host that is idle is not silent.
 """
 
 import threading
@@ -66,21 +67,24 @@ class Recorder:
         ring: Ring,
         spool: Spool,
         counters: Callable[[], Sequence[int]],
+        policy: Callable[[], tuple[int, bytes]],
         known: Knowledge,
         on_stored: Callable[[int], None] = lambda _: None,
         on_records: Callable[[bytes], None] = lambda _: None,
+        heartbeat_s: float = 60.0,
     ) -> None:
-        """`counters` reads the kernel's, `on_stored` is told the last sequence number after each transaction.
+        """`counters` and `policy` (version and digest in force) read the kernel's.
 
-        `on_records` sees the records themselves before they are stored: those of a crash, or of a round that could
-        not be stored, come again.
+        `on_stored` is told the last sequence number after each transaction. `on_records` sees the records themselves
+        before they are stored: those of a crash, or of a round that could not be stored, come again.
         """
-        self._ring, self._spool, self._counters = ring, spool, counters
+        self._ring, self._spool, self._counters, self._policy = ring, spool, counters, policy
         self._known = known
         self._on_stored, self._on_records = on_stored, on_records
         self._boot_id = boot_id()
         self._mark = Mark(f"{self._boot_id}/{ring.map_id}", ring.position)
         self._offset_ns = 0
+        self._heartbeat_s, self._stored_at = heartbeat_s, time.monotonic()
         self._notices: deque[tuple[Notice, Future[int]]] = deque()
         self._lock = threading.Lock()  # of the notices
         self._stopping = threading.Event()
@@ -185,7 +189,7 @@ class Recorder:
         """A round, and then the wait that suits what it found."""
         taken = self._round()
         if taken == 0:
-            self._ring.wait(_IDLE_S)
+            self._ring.wait(min(_IDLE_S, self._heartbeat_s))
         elif taken < ROUND:
             self._stopping.wait(_POLL_S)
 
@@ -206,12 +210,13 @@ class Recorder:
         reading, waiting = self._ring.read(ROUND), self._waiting_notices()
         counters = tuple(self._counters())
         notices = [notice for notice, _ in waiting] + self._losses(counters)
+        notices += [] if reading.count or notices else self._heartbeat()
         if reading.count or notices:
             mark = Mark(self._mark.ring, reading.position, counters)
             self._show(reading.records)
             last = self._store(reading, notices, mark, clean)
             self._ring.release(reading.position)
-            self._mark, self._dropped_told = mark, self._dropped
+            self._mark, self._dropped_told, self._stored_at = mark, self._dropped, time.monotonic()
             self._settle(waiting, last)
         self._ring.release(reading.position)
         self._strange += reading.strange
@@ -225,7 +230,7 @@ class Recorder:
             _log.exception("records were not acted on")
 
     def _store(self, reading: Reading, notices: list[Notice], mark: Mark, clean: bool) -> int:
-        frame = Frame(self._boot_id, self._clock_offset_ns(), mark.counters, mark.position)
+        frame = Frame(self._boot_id, self._clock_offset_ns(), mark.counters, mark.position, self._policy())
         batches = drafts.make(reading.records, notices, frame, self._known)
         last = self._spool.append(batches, mark, clean=clean)
         self._recorded += reading.count + len(notices)
@@ -243,6 +248,13 @@ class Recorder:
     def _waiting_notices(self) -> list[tuple[Notice, "Future[int]"]]:
         with self._lock:
             return list(self._notices)
+
+    def _heartbeat(self) -> list[Notice]:
+        """A notice that there is nothing to say, when nothing was said for long."""
+        quiet_s = time.monotonic() - self._stored_at
+        if quiet_s < self._heartbeat_s:
+            return []
+        return [_notice(NoticeKind.NOTICE_KIND_HEARTBEAT, f"nothing to record for {quiet_s:.0f} s", {})]
 
     def _losses(self, counters: Sequence[int]) -> list[Notice]:
         """A notice about what was lost since the last transaction, if anything was."""

@@ -192,9 +192,22 @@ def _deadlines_true(instants: Iterable[Entry], clock: Clock) -> bool:
     return all(abs(boot_ns - clock.boot_ns(unix_s)) < _BOOT_SLACK_NS for unix_s, boot_ns in pairs)
 
 
+def _fixed(maps: Maps, slot: int) -> bytes:
+    return libbpf.map_lookup(maps.fd("policies"), _index(slot), POLICY.size) or bytes(POLICY.size)
+
+
+def in_force(maps: Maps) -> tuple[int, bytes]:
+    """Version and digest of the active policy, as its slot has them; 0 and nothing before the first."""
+    generation = maps.control.get("generation")
+    if not generation:
+        return 0, b""
+    _, version, *_, policy_digest, _ = POLICY.unpack(_fixed(maps, generation % _SLOTS))
+    return version, policy_digest
+
+
 def _dump(maps: Maps, generation: int, clock: Clock) -> Loaded:
     slot = generation % _SLOTS
-    fixed = libbpf.map_lookup(maps.fd("policies"), _index(slot), POLICY.size) or bytes(POLICY.size)
+    fixed = _fixed(maps, slot)
     glob = libbpf.map_lookup(maps.fd("globs"), _index(slot), GLOB.size) or bytes(GLOB.size)
     entries = {name: _dump_keyed(maps, name, slot) for name in _KEYED}
     entries |= {name: _dump_array(maps, name, slot) for name in _ARRAYS}

@@ -1,9 +1,10 @@
 """Batches on disk until the controller has them, and for a while after that.
 
 A batch goes through three states. *Waiting*: its events and sequence numbers are fixed, but not yet its place in the
-hash chain; a full spool may still fold it. *Sealed*: it names the hash of the batch before it and never changes
-again; the oldest `IN_FLIGHT` unacknowledged batches are sealed, and only those are sent. *Acknowledged*: history,
-kept for `landfast-agent events` until it takes too much room. Without a controller everything is history at once.
+hash chain; a full spool may still fold it. *Sealed*: it names the hash of the batch before it, is signed, and never
+changes again; the oldest `IN_FLIGHT` unacknowledged batches are sealed, and only those are sent. *Acknowledged*:
+history, kept for `landfast-agent events` until it takes too much room. Without a controller everything is history at
+once.
 
 What was read from the ring, and the position up to which it was read, are stored in one transaction, so that after
 any crash the ring is read on from exactly there.
@@ -12,16 +13,20 @@ any crash the ring is read on from exactly there.
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from landfast import batch
 from landfast.v1.batch_pb2 import Batch, Notice, NoticeKind
 from landfast_agent import folding, spool_file
 from landfast_agent.errors import Unavailable
 from landfast_agent.spool_file import ACKNOWLEDGED, SEALED, WAITING, Mark, Tip
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: What is folded first and what then: where it begins, and which records.
 _STEPS: tuple[tuple[str, folding.Choice], ...] = (
@@ -67,11 +72,24 @@ class Spool:
     """The one writer of a spool file. For several threads.
 
     The file is opened when it is needed, and anew after every failure, so that a full or missing disk is reported by
-    each call, as Unavailable, for as long as it lasts and no longer.
+    each call, as Unavailable, for as long as it lasts and no longer. While there is no key to sign with, batches wait,
+    and `problem` says why; it is empty otherwise.
     """
 
-    def __init__(self, path: Path, host: str, limits: Limits | None = None, *, standalone: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        host: str,
+        key: "Callable[[], Ed25519PrivateKey]",
+        limits: Limits | None = None,
+        *,
+        standalone: bool = False,
+    ) -> None:
+        """`key` gives the host's event key, or raises Unavailable or OSError; then it is asked again."""
         self.path, self.host, self.standalone = path, host, standalone
+        self._obtain_key = key
+        self._key: Ed25519PrivateKey | None = None
+        self.problem = ""
         self._limits = limits or Limits()
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -150,19 +168,21 @@ class Spool:
     def _move_on(self, connection: sqlite3.Connection) -> None:
         """Seals what may be sent next, or without a controller everything. Forgets the oldest history."""
         self._seal(connection)
-        while self.standalone and self._backlog:
+        while self.standalone and self._key and self._backlog:
             self._acknowledge(connection, self._tip.next_sequence)
             self._seal(connection)
         self._forget(connection)
 
     def _seal(self, connection: sqlite3.Connection) -> None:
+        if (key := self._signer()) is None:
+            return
         ((sealed,),) = connection.execute("SELECT count(*) FROM batches WHERE state = ?", (SEALED,))
         waiting = connection.execute(
             "SELECT first_sequence, bytes FROM batches WHERE state = ? ORDER BY 1 LIMIT ?",
             (WAITING, IN_FLIGHT - sealed),
         )
         for first, body in waiting.fetchall():
-            data = batch.seal(body, self._tip.sealed)
+            data = batch.seal(body, self._tip.sealed, key)
             self._tip = replace(self._tip, sealed=batch.digest(data))
             connection.execute(
                 "UPDATE batches SET state = ?, size = ?, bytes = ? WHERE first_sequence = ?",
@@ -170,6 +190,13 @@ class Spool:
             )
             self._sizes[WAITING] -= len(body)
             self._sizes[SEALED] += len(data)
+
+    def _signer(self) -> "Ed25519PrivateKey | None":
+        try:
+            self._key, self.problem = self._key or self._obtain_key(), ""
+        except (Unavailable, OSError) as error:
+            self.problem = str(error)
+        return self._key
 
     def _acknowledge(self, connection: sqlite3.Connection, sequence: int) -> None:
         rows = connection.execute(

@@ -12,7 +12,7 @@ from landfast_agent.errors import Unavailable
 #: States of a batch: see spool.py.
 WAITING, SEALED, ACKNOWLEDGED = 0, 1, 2
 
-_VERSION = 1
+_VERSION = 2  # 1: batches were not signed
 
 _PRAGMAS = """
     PRAGMA auto_vacuum = INCREMENTAL;
@@ -88,12 +88,12 @@ def connect(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.executescript(_PRAGMAS)
     ((version,),) = connection.execute("PRAGMA user_version")
-    if version > _VERSION:
+    if version not in (0, _VERSION):
         raise Unavailable(
-            f"spool {path} has format {version}, this agent writes {_VERSION}: install the newer agent again, "
+            f"spool {path} has format {version}, this agent writes {_VERSION}: install the agent that wrote it again, "
             "or move the file away and lose what it holds"
         )
-    if version < _VERSION:
+    if version == 0:
         connection.executescript(_TABLES)
 
 
@@ -136,7 +136,7 @@ def save_tip(connection: sqlite3.Connection, tip: Tip) -> None:
 def history(path: Path, after: int = 0) -> Iterator[bytes]:
     """The batches of a spool with events after a sequence number, oldest first, without disturbing its writer.
 
-    Batches that wait have no `previous` yet.
+    Batches that wait have no `previous` and no signature yet.
     """
     with closing(_reader(path)) as connection:
         while rows := connection.execute(

@@ -39,7 +39,7 @@ class Vitals:
         found += [f"canary: {each}" for each in self._canary.state.problems]
         identity = self.uplink.state().identity.problem if self.uplink else ""
         trust = self._trust.problem if self._trust else ""
-        return [*found, *filter(None, [identity, self._recorder.state().problem, trust])]
+        return [*found, *filter(None, [identity, self._recorder.state().problem, self._spool.problem, trust])]
 
     def status(self) -> Answer:
         """The daemon's part of `landfast-agent status --json`. Ages are in seconds."""

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from bench.prefixes import allowlist, policy
+from landfast import event_key
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key
 from landfast.policy import canonical
 from landfast.policy.tables import compile_policy
@@ -100,7 +103,8 @@ async def _enrolled(transaction: Transaction, authority: Authority, host: str) -
     token = enrolment.new_token(authority, key.public_key(), _LIFETIME)
     await enrolment.add_token(transaction, token, host, actor)
     pair = renewal.issue(authority, host, key.public_key(), Lifetimes(_LIFETIME, timedelta()))
-    await enrolment.enrol(transaction, Caller(token.holder, serial_of(token.certificate)), pair)
+    signer = event_key.public_of(Ed25519PrivateKey.generate())
+    await enrolment.enrol(transaction, Caller(token.holder, serial_of(token.certificate)), pair, signer)
     certificate, recovery = pair.pem
     return Bundle(key_pem(key), certificate, authority.pem, recovery)
 

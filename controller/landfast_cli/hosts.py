@@ -4,6 +4,7 @@ import time as clock
 from collections.abc import Iterator
 from typing import Any
 
+from landfast import event_key
 from landfast.event import printable
 from landfast.policy.model import Mode
 from landfast.v1.agent_pb2 import PolicyState
@@ -63,6 +64,7 @@ def document(host: Host) -> dict[str, Any]:
         "identity_expires": json_time(host.identity_expires),
         "ban": _ban(host),
         "last_seen": json_time(host.last_seen),
+        "event_key": event_key.text(host.event_key),
         "labels": list(host.labels),
         "wanted": host.wanted,
         "policy": _policy(host.policy_state),
@@ -84,6 +86,7 @@ def description(host: Host) -> Iterator[str]:
     policy = host.policy_state
     yield f"host        {host.name}, enrolled {time(host.enrolled)} UTC"
     yield f"identity    {_identity(host)}"
+    yield f"event key   {event_key.text(host.event_key)}"
     yield from _ban_line(host)
     yield f"labels      {', '.join(host.labels) or '-'}"
     yield f"connected   {'yes' if host.connected else 'no'}, last seen {time(host.last_seen)} UTC"

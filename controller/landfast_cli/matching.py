@@ -22,7 +22,7 @@ VERDICTS = {
 class Filter:
     """Classes, a key of VERDICTS, destinations, commands; empty for all. With any, no notices, no control actions.
 
-    What canaries were refused is shown only if `canary`.
+    What canaries were refused is shown only if `canary`, that there was nothing to record only if `heartbeats`.
     """
 
     classes: frozenset[str] = frozenset()
@@ -30,6 +30,7 @@ class Filter:
     destinations: tuple[Prefix, ...] = ()
     processes: frozenset[bytes] = frozenset()
     canary: bool = False
+    heartbeats: bool = False
 
     @property
     def everything(self) -> bool:
@@ -39,7 +40,7 @@ class Filter:
         """What is shown of a batch, with sequence numbers."""
         mask = sum(1 << bit for bit, name in view.message.classes.items() if bit < 64 and name in self.classes)
         for sequence, item in view:
-            if view.is_canary(item) and not self.canary:
+            if (view.is_canary(item) and not self.canary) or (view.is_heartbeat(item) and not self.heartbeats):
                 continue
             if self.everything or (isinstance(item, Event) and self._matches(item, mask)):
                 yield sequence, item

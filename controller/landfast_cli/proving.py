@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from landfast import batch, event_key
+from landfast.event import printable
 from landfast.tlog import bundle, merkle, tiles
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.checkpoint import Checkpoint
@@ -13,7 +15,7 @@ from landfast.tlog.tiles import CHECKPOINT, ENTRIES, WIDTH
 from landfast.tlog.tree import Read, Tree
 from landfast.v1.audit_pb2 import SubscribeResponse
 from landfast_cli import printing
-from landfast_cli.errors import BadInputError
+from landfast_cli.errors import AnswerIsNoError, BadInputError
 from landfast_cli.matching import Filter
 
 
@@ -30,14 +32,31 @@ def prove(read: Read, key: VerifierKey, index: int) -> Proof:
     return Proof.make(tree, index, entry, note)
 
 
-def lines(proof: Proof, checkpoint: Checkpoint) -> Iterator[str]:
-    """What is proved, and what the entry says: a line for each event."""
+def lines(proof: Proof, checkpoint: Checkpoint, host_key: bytes | None) -> Iterator[str]:
+    """What is proved, and what the entry says: a line for each event.
+
+    With the host's event key the batch must be signed by it: else AnswerIsNoError.
+    """
     entry = Entry.decode(proof.entry)
+    signed = _signed(entry, host_key)
     stored = datetime.fromtimestamp(entry.received_ns / 10**9, UTC)
     yield f"entry {proof.index} of {checkpoint.origin}, stored {stored:%Y-%m-%d %H:%M:%S} UTC: proved"
+    yield signed
     response = SubscribeResponse(index=proof.index)
     if entry.kind == Kind.BATCH:
         response.batch = entry.content
     else:
         response.control = entry.content
-    yield from printing.text(response, Filter(canary=True))
+    yield from printing.text(response, Filter(canary=True, heartbeats=True))
+
+
+def _signed(entry: Entry, host_key: bytes | None) -> str:
+    """Who says so."""
+    if entry.kind != Kind.BATCH:
+        return "recorded by the controller: no host has signed it"
+    host = printable(batch.decode(entry.content).host)
+    if host_key is None:
+        return f"a batch of {host}; whether it has signed it is not checked: give its event key with --host-key"
+    if not batch.is_signed_by(host_key, entry.content):
+        raise AnswerIsNoError(f"the batch of {host} is not signed by the event key {event_key.text(host_key)}")
+    return f"signed by {host} with the event key {event_key.text(host_key)}"

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from landfast import event_key
 from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review
 from landfast.event import printable
+from landfast.event_key import EventKeyError
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.errors import TlogError
 from landfast.tlog.note import VerifierKey
@@ -58,15 +60,21 @@ def verify(read: Read, key: VerifierKey, expected: Expected, progress: Callable[
     return Result(checkpoint, integrity.verdict, review)
 
 
-def roster(file: Path | None) -> frozenset[str] | None:
-    """Names of hosts, a line for each; what follows a `#` is a comment."""
+def roster(file: Path | None) -> dict[str, frozenset[bytes]] | None:
+    """Names of hosts, a line for each, with the event keys that it has or had; what follows a `#` is a comment."""
     if file is None:
         return None
     try:
         lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"roster {file}: {error}; name a file with the name of a host in each line") from None
-    return frozenset(filter(None, lines))
+    hosts: dict[str, frozenset[bytes]] = {}
+    for number, (name, *keys) in ((number, line.split()) for number, line in enumerate(lines, 1) if line):
+        try:
+            hosts[name] = hosts.get(name, frozenset()) | frozenset(map(event_key.parse, keys))
+        except EventKeyError as error:
+            raise BadInputError(f"roster {file}, line {number}: {error}; a line is NAME or NAME KEY") from None
+    return hosts
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -90,6 +98,9 @@ def _host_document(host: Host) -> dict[str, Any]:
         "folded": host.account.folded,
         "lost": host.account.lost,
         "banned": host.banned,
+        "event_keys": sorted(map(event_key.text, host.keys)),
+        "keys_from": "roster" if host.own_keys else "log",
+        "rekeyed": host.rekeyed,
         "newest": _time(host.received_ns),
     }
 
@@ -110,6 +121,20 @@ def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
     if review.hosts:
         headings = ("host", "sequence", "events", "folded", "lost", "newest (UTC)")
         output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
+    if review.trusting:
+        click.echo(_trusting(review.trusting))
+
+
+def _trusting(hosts: list[Host]) -> str:
+    """Whose signatures prove no more than the log does."""
+    names = [_with_change(host) for host in sorted(hosts, key=lambda host: host.name)]
+    told = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"keys of {len(names)} hosts are the log's word (better put them into the roster): {told}"
+
+
+def _with_change(host: Host) -> str:
+    changed = f" (another one since index {host.rekeyed})" if host.rekeyed is not None else ""
+    return printable(host.name) + changed
 
 
 def _row(host: Host) -> list[str]:

@@ -25,7 +25,8 @@ class Chain:
     """How far a host's chain reaches.
 
     `start` is the log index of the enrolment that it counts from, `enrolled` that of the newest one; `begun` tells that
-    a batch came since. Until then `stored` holds hashes of its batches that may come again.
+    a batch came since. Until then `stored` holds hashes of its batches that may come again. `event_key` is the newest
+    enrolment's.
     """
 
     host: str
@@ -34,6 +35,7 @@ class Chain:
     start: int
     enrolled: int
     begun: bool
+    event_key: bytes
     stored: frozenset[bytes] = frozenset()
 
     def extend(self, view: BatchView, digest: bytes) -> bool:
@@ -74,7 +76,7 @@ class Chain:
 async def load(transaction: Transaction, views: Sequence[BatchView]) -> dict[str, Chain]:
     """The chains of those hosts of `views` that are enrolled."""
     t = _hosts.c
-    columns = select(t.name, t.last_sequence, t.last_hash, t.chain_start, t.enrolled_index, t.chain_begun)
+    columns = select(t.name, t.last_sequence, t.last_hash, t.chain_start, t.enrolled_index, t.chain_begun, t.event_key)
     rows = await transaction.connection.execute(columns.where(t.name.in_({view.host for view in views})))
     chains = {row.name: Chain(*row) for row in rows}
     for chain in chains.values():
@@ -91,6 +93,7 @@ async def _stored(transaction: Transaction, chain: Chain, firsts: list[int]) -> 
 
 
 async def save(transaction: Transaction, chains: list[Chain]) -> None:
+    """Records chains that a batch has just been added to."""
     statement = update(_hosts).where(_hosts.c.name == bindparam("host"))
     rows = [
         {
@@ -100,6 +103,7 @@ async def save(transaction: Transaction, chains: list[Chain]) -> None:
             "chain_start": chain.start,
             "chain_begun": chain.begun,
             "last_seen_ns": transaction.now_ns,
+            "last_batch_ns": transaction.now_ns,
         }
         for chain in chains
     ]

@@ -59,7 +59,7 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Incidents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What opens an incident by its amount or its time, and where incidents are told.
 
-    `denials` to one destination within `denials_window`; a host that nobody heard of for `silent_after`. `webhook`
+    `denials` to one destination within `denials_window`; a host from which no batch came for `silent_after`. `webhook`
     takes a POST of JSON for each that is opened; empty for none.
     """
 

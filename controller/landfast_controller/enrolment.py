@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from landfast import event_key
+from landfast.event_key import EventKeyError
 from landfast.identity import IdentityError, Role, SpiffeId, check_name
+from landfast.v1.agent_pb2 import EnrollRequest
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import identities, renewal, schema
 from landfast_controller.actions import action
@@ -50,6 +53,18 @@ def checked_host(name: str) -> str:
         raise InvalidError(f"host {error}") from None
 
 
+def proved_event_key(request: EnrollRequest) -> bytes:
+    """By which the host will sign its batches. Raises InvalidError unless the request proves that the host holds it."""
+    try:
+        key = event_key.checked(request.event_key)
+    except EventKeyError as error:
+        raise InvalidError(f"event_key: {error}; is the agent older than this controller? Upgrade it") from None
+    content = event_key.enrolment_of(request.host, request.csr)
+    if not event_key.has_signed(key, event_key.ENROLMENT, content, request.event_key_proof):
+        raise InvalidError("event_key_proof: it is not the key's signature of this request; the key proves nothing")
+    return key
+
+
 def new_token(authority: Authority, key: ec.EllipticCurvePublicKey, lifetime: timedelta) -> Token:
     """A token that is not recorded yet."""
     holder = SpiffeId(authority.domain, Role.ENROL, secrets.token_hex(8))
@@ -65,13 +80,13 @@ async def add_token(transaction: Transaction, token: Token, host: str, actor: Ca
     await transaction.record(action(ControlAction.KIND_TOKEN_CREATED, actor.id, holder.name, words, host=host))
 
 
-async def enrol(transaction: Transaction, caller: Caller, pair: Pair) -> Issued:
-    """Uses up the caller's token and makes `pair` the only one of its host."""
+async def enrol(transaction: Transaction, caller: Caller, pair: Pair, signer: bytes) -> Issued:
+    """Uses up the caller's token and makes `pair` the only one of its host, and `signer` its event key."""
     token = await _unused(transaction, caller.name)
-    again = await _check_host(transaction, token, pair.host)
+    former = await _check_host(transaction, token, pair.host)
     ended = await renewal.end(transaction, pair.host)
     await renewal.add(transaction, pair, caller.id, pending=False)
-    await _record(transaction, caller, pair, again)
+    await _record(transaction, caller, pair, signer, former)
     return Issued(pair, ended)
 
 
@@ -85,11 +100,11 @@ async def _unused(transaction: Transaction, token_id: str) -> Row[tuple[object, 
     return token
 
 
-async def _check_host(transaction: Transaction, token: Row[tuple[object, ...]], host: str) -> bool:
-    """Whether the host was enrolled before. Raises when the token is not good for it."""
+async def _check_host(transaction: Transaction, token: Row[tuple[object, ...]], host: str) -> bytes | None:
+    """The event key of a host that was enrolled before, else None. Raises when the token is not good for it."""
     if token.host and token.host != host:
         raise NotPermittedError(f"token {token.id} is for host {token.host}, not for {host}; make one for {host}")
-    known = select(_hosts.c.banned_ns, _hosts.c.ban_reason).where(_hosts.c.name == host)
+    known = select(_hosts.c.banned_ns, _hosts.c.ban_reason, _hosts.c.event_key).where(_hosts.c.name == host)
     found = (await transaction.connection.execute(known)).one_or_none()
     if found is not None and found.banned_ns is not None:
         raise banned(host, found.ban_reason)
@@ -98,18 +113,26 @@ async def _check_host(transaction: Transaction, token: Row[tuple[object, ...]], 
             f"host {host} is enrolled already; to enrol it again make a token of its name "
             f"(landfast fleet token create --host {host}), or give this host another name"
         )
-    return found is not None
+    return None if found is None else found.event_key
 
 
-async def _record(transaction: Transaction, caller: Caller, pair: Pair, again: bool) -> None:
+async def _record(transaction: Transaction, caller: Caller, pair: Pair, signer: bytes, former: bytes | None) -> None:
     host = pair.host
     index, now_ns = transaction.next_index, transaction.now_ns
     row = {"name": host, "enrolled_ns": now_ns, "last_seen_ns": now_ns, "enrolled_index": index, "chain_begun": 0}
+    row |= {"event_key": signer, "last_batch_ns": now_ns}
     statement = upsert(_hosts).values(**row, chain_start=index)
     await transaction.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
     used = {"used_ns": transaction.now_ns, "used_by": host}
     await transaction.connection.execute(update(_tokens).where(_tokens.c.id == caller.name).values(**used))
-    words = f"host {host} enrolled{' again: its events go on or begin anew' if again else ''}"
-    serial = serial_of(pair.agent)
-    enrolled = action(ControlAction.KIND_HOST_ENROLLED, caller.id, host, words, again=again, serial=serial)
-    await transaction.record(enrolled)
+    await transaction.record(_enrolled(caller, pair, signer, former))
+
+
+def _enrolled(caller: Caller, pair: Pair, signer: bytes, former: bytes | None) -> ControlAction:
+    again = former is not None
+    fields = {"again": again, "serial": serial_of(pair.agent), "event_key": event_key.text(signer)}
+    words = f"host {pair.host} enrolled{' again: its events go on or begin anew' if again else ''}"
+    if former is not None and former != signer:
+        fields["former_event_key"] = event_key.text(former)
+        words += "; it signs them by another event key from here on"
+    return action(ControlAction.KIND_HOST_ENROLLED, caller.id, pair.host, words, **fields)

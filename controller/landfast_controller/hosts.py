@@ -13,6 +13,7 @@ from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_controller import policies, schema
 from landfast_controller.actions import action
 from landfast_controller.callers import Caller
+from landfast_controller.errors import NotPermittedError
 from landfast_controller.presence import Seat
 from landfast_controller.store import Transaction
 
@@ -63,6 +64,15 @@ async def _keep(transaction: Transaction, states: Mapping[str, bytes]) -> None:
     await transaction.connection.execute(row, values)
 
 
+async def event_key(connection: AsyncConnection, name: str) -> bytes:
+    """By which the host signs its batches."""
+    row = await connection.execute(select(_hosts.c.event_key).where(_hosts.c.name == name))
+    key: bytes | None = row.scalar_one_or_none()
+    if key is None:
+        raise NotPermittedError(f"host {name!r} is not enrolled here; enrol it")
+    return key
+
+
 async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[object, ...]]]:
     """All hosts by name, or the one that is called `name`; with `expires_ns`, when the newest certificate ends."""
     theirs = (_identities.c.role == Role.AGENT, _identities.c.name == _hosts.c.name)
@@ -81,6 +91,7 @@ def message(row: Row[tuple[object, ...]], wanted: PolicyVersion | None, seat: Se
         policy_state=state if state.state else None,
         proved=wanted is not None and proves(state, wanted),
         health=seat.health if seat else None,
+        event_key=row.event_key,
         last_sequence=row.last_sequence,
         labels=labels(row),
         wanted=wanted.policy.version if wanted else 0,

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from landfast import batch
+from landfast import batch, event_key
 from landfast.batch import BatchError, BatchView
 from landfast.tlog.bundle import Kind
 from landfast_controller import chain as chains
@@ -27,9 +27,18 @@ _GROUP = 64
 
 
 @dataclass(frozen=True)
+class Signer:
+    """A host, and the public key by which it signs its batches."""
+
+    host: str
+    key: bytes
+
+
+@dataclass(frozen=True)
 class _Arrival:
     """A batch that waits for its commit; `stored` becomes its last sequence number."""
 
+    signer: Signer
     view: BatchView
     data: bytes
     stored: Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -58,12 +67,12 @@ class Ingest:
         """Batches that wait."""
         return self._arrivals.qsize()
 
-    async def submit(self, host: str, data: bytes) -> Future[int]:
-        """Queues a batch of `host`; waits while the queue is full.
+    async def submit(self, signer: Signer, data: bytes) -> Future[int]:
+        """Queues a batch that this host has signed; waits while the queue is full.
 
         The future gives the batch's last sequence number once it is durable, or a RefusedError.
         """
-        arrival = _Arrival(_decode(host, data), data)
+        arrival = _Arrival(signer, _decode(signer, data), data)
         await self._arrivals.put(arrival)
         return arrival.stored
 
@@ -85,16 +94,27 @@ class Ingest:
             ] * len(group)
 
 
-def _decode(host: str, data: bytes) -> BatchView:
+def _decode(signer: Signer, data: bytes) -> BatchView:
     try:
         view = batch.decode(data)
     except BatchError as error:
         raise InvalidError(f"{error}; it is not stored") from None
-    if view.host != host:
+    if view.host != signer.host:
         raise NotPermittedError(
-            f"batch of host {view.host!r}, sent by {host!r}: an agent sends its own host's batches only"
+            f"batch of host {view.host!r}, sent by {signer.host!r}: an agent sends its own host's batches only"
         )
+    if not batch.is_signed_by(signer.key, data):
+        raise _not_signed(signer, view)
     return view
+
+
+def _not_signed(signer: Signer, view: BatchView) -> RefusedError:
+    what = "is not signed by" if view.message.signature else "is not signed at all, expected"
+    return NotPermittedError(
+        f"batch of host {signer.host!r} from sequence {view.first} {what} the event key that the host enrolled with, "
+        f"{event_key.text(signer.key)}: restore event.key there, or, if that key is lost, move its spool away and "
+        f"enrol it again (landfast fleet token create --host {signer.host})"
+    )
 
 
 async def _store(transaction: Transaction, group: list[_Arrival]) -> list[Outcome]:
@@ -105,15 +125,15 @@ async def _store(transaction: Transaction, group: list[_Arrival]) -> list[Outcom
     await transaction.append([arrival.entry for arrival in added])
     for arrival in added:
         await shadows.reported(transaction, arrival.view)
-    if known:
-        await chains.save(transaction, list(known.values()))
+    if added:
+        await chains.save(transaction, [known[host] for host in {arrival.view.host for arrival in added}])
     return [await _outcome(transaction, known, each, new) for each, new in zip(group, verdicts, strict=True)]
 
 
 def _extend(known: dict[str, Chain], arrival: _Arrival) -> bool | RefusedError:
-    chain = known.get(arrival.view.host)
-    if chain is None:
-        return NotPermittedError(f"host {arrival.view.host!r} is not enrolled here; enrol it")
+    chain = known[arrival.view.host]
+    if chain.event_key != arrival.signer.key:  # enrolled again since the stream began
+        return _not_signed(Signer(chain.host, chain.event_key), arrival.view)
     try:
         return chain.extend(arrival.view, arrival.digest)
     except RefusedError as refusal:

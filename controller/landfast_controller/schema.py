@@ -8,7 +8,7 @@ since 1970 (CLOCK_REALTIME).
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 
 #: Kept in the file as PRAGMA user_version; raised on any change below.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 #: What a column can hold; the contract's integers may be larger.
 LARGEST_INTEGER = 2**63 - 1
@@ -25,8 +25,10 @@ hosts = Table(
     Column("name", String, primary_key=True),
     Column("enrolled_ns", BigInteger, nullable=False),
     Column("last_seen_ns", BigInteger, nullable=False),
+    Column("last_batch_ns", BigInteger, nullable=False),  # when its newest batch, or else its enrolment, was stored
     Column("hello", LargeBinary, nullable=False, default=b""),  # landfast.v1.Hello, the newest
     Column("policy_state", LargeBinary, nullable=False, default=b""),  # landfast.v1.PolicyState, the newest
+    Column("event_key", LargeBinary, nullable=False),  # public half, as of the newest enrolment
     Column("last_sequence", BigInteger, nullable=False, default=0),
     Column("last_hash", LargeBinary, nullable=False, default=b""),
     Column("enrolled_index", BigInteger, nullable=False),  # log index of the newest enrolment

@@ -1,7 +1,7 @@
 """Batches: how the events of a host are put into bytes, once, and read back by whoever holds those bytes.
 
-A batch is a serialized `landfast.v1.Batch`. Its last field is the hash of the batch before it, so that `encode` gives
-a body which can wait for its place in the chain, and `seal` closes it by appending.
+A batch is a serialized `landfast.v1.Batch`. Its last fields are the hash of the batch before it and the host's
+signature, so that `encode` gives a body which can wait for its place in the chain, and `seal` closes it by appending.
 """
 
 import hashlib
@@ -9,13 +9,18 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
-from landfast import event
+from landfast import event, event_key
 from landfast.event import Event
-from landfast.v1.batch_pb2 import Batch, Listener, Notice, Process
+from landfast.event_key import SIGNATURE_SIZE
+from landfast.v1.batch_pb2 import Batch, Listener, Notice, NoticeKind, Process
 from landfast.verdict import Reason, Stage
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: A batch is an entry of the log, whose format allows 65,535 bytes; the rest is for what the log adds.
 MAX_BYTES = 60_000
@@ -28,7 +33,9 @@ COUNTERS = 80
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _PREVIOUS = Batch(previous=bytes(_DIGEST_SIZE)).SerializeToString()[:-_DIGEST_SIZE]  # tag and length
-_MAX_BODY = MAX_BYTES - len(_PREVIOUS) - _DIGEST_SIZE
+_SIGNATURE = Batch(signature=bytes(SIGNATURE_SIZE)).SerializeToString()[:-SIGNATURE_SIZE]
+_SIGNED_BY = len(_SIGNATURE) + SIGNATURE_SIZE  # bytes at the end of a sealed batch
+_MAX_BODY = MAX_BYTES - len(_PREVIOUS) - _DIGEST_SIZE - _SIGNED_BY
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_SEQUENCE = 2**63 - 1  # what SQLite and a signed protobuf integer can hold
 
@@ -42,16 +49,23 @@ class ChainError(BatchError):
 
 
 def encode(batch: Batch) -> bytes:
-    """The bytes of a batch without `previous`. Raises BatchError when `seal` would make them more than `MAX_BYTES`."""
+    """The bytes of a batch without what `seal` adds. Raises BatchError when that makes more than `MAX_BYTES`."""
     body = batch.SerializeToString(deterministic=True)
     if len(body) > _MAX_BODY:
         raise BatchError(f"{_name(batch)} has {len(body)} bytes, the limit is {_MAX_BODY}: split it")
     return body
 
 
-def seal(body: bytes, previous: bytes) -> bytes:
-    """Closes a batch that was encoded without `previous`: exactly the bytes that encoding with it would have given."""
-    return body + _PREVIOUS + previous if previous else body
+def seal(body: bytes, previous: bytes, key: "Ed25519PrivateKey") -> bytes:
+    """Closes a batch that was encoded: names the hash of the one before, if there is one, and signs."""
+    placed = body + _PREVIOUS + previous if previous else body
+    return placed + _SIGNATURE + event_key.sign(key, event_key.BATCH, placed)
+
+
+def is_signed_by(public: bytes, data: bytes) -> bool:
+    """Whether the bytes of a batch end with the signature of the host that has this event key."""
+    placed, tag, signature = data[:-_SIGNED_BY], data[-_SIGNED_BY:-SIGNATURE_SIZE], data[-SIGNATURE_SIZE:]
+    return tag == _SIGNATURE and event_key.has_signed(public, event_key.BATCH, placed, signature)
 
 
 def digest(data: bytes) -> bytes:
@@ -116,6 +130,10 @@ class BatchView:
         """Whether the agent's own canary made the event: a proof that refusals happen, not somebody's attempt."""
         process = self.process(item) if isinstance(item, Event) else None
         return process is not None and process.canary
+
+    def is_heartbeat(self, item: Event | Notice) -> bool:
+        """Whether it says only that the host was there."""
+        return isinstance(item, Notice) and item.kind == NoticeKind.NOTICE_KIND_HEARTBEAT
 
     def rule(self, item: Event) -> str:
         """Text of the rule that decided; empty when there is none, or more than one."""
@@ -184,6 +202,8 @@ def _problems(batch: Batch) -> Iterator[str]:
         yield f"{len(batch.counters)} counters, expected {COUNTERS} or none"
     if len(batch.previous) not in (0, _DIGEST_SIZE):
         yield f"the previous hash has {len(batch.previous)} bytes, expected {_DIGEST_SIZE}"
+    if len(batch.signature) not in (0, SIGNATURE_SIZE):
+        yield f"the signature has {len(batch.signature)} bytes, expected {SIGNATURE_SIZE}"
     if not size(batch):
         yield "it accounts for no event"
     if not 1 <= batch.first_sequence <= _MAX_SEQUENCE - size(batch):

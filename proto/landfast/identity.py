@@ -182,7 +182,7 @@ def new_key() -> "ec.EllipticCurvePrivateKey":
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def key_pem(key: "ec.EllipticCurvePrivateKey") -> bytes:
+def key_pem(key: "PrivateKeyTypes") -> bytes:
     """The private key as PKCS#8 PEM, not encrypted."""
     from cryptography.hazmat.primitives import serialization
 

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from landfast import batch
@@ -10,6 +11,10 @@ from landfast_agent.drafts import Knowledge
 from landfast_agent.recorder import Recorder
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Limits, Spool
+from tests.testbed.event_keys import signer
+
+#: Version and digest of the policy in force.
+POLICY = 9, b"\x09" * 32
 
 
 class Known:
@@ -33,13 +38,14 @@ class Known:
 
 def recorder(ring, spool, counters=lambda: (0,) * batch.COUNTERS, **options):
     known = Known()
-    return Recorder(ring=ring, spool=spool, counters=counters, known=Knowledge(known, known, known, known), **options)
+    knowledge = Knowledge(known, known, known, known)
+    return Recorder(ring=ring, spool=spool, counters=counters, policy=lambda: POLICY, known=knowledge, **options)
 
 
 @contextmanager
 def recording(ring, path, **options):
     """A recorder in standalone mode that is stopped in any case."""
-    made = recorder(ring, Spool(path, "h", standalone=True), **options)
+    made = recorder(ring, Spool(path, "h", partial(signer, "h"), standalone=True), **options)
     made.start()
     try:
         yield made
@@ -49,7 +55,13 @@ def recording(ring, path, **options):
 
 def main():
     ring_fd, path, backlog = sys.argv[1:]
-    spool = Spool(Path(path), "hall-1", Limits(history=1 << 30, backlog=int(backlog)), standalone=backlog == "0")
+    spool = Spool(
+        Path(path),
+        "hall-1",
+        partial(signer, "hall-1"),
+        Limits(history=1 << 30, backlog=int(backlog)),
+        standalone=backlog == "0",
+    )
     made = recorder(Ring(int(ring_fd)), spool, on_stored=lambda last: print(last, flush=True))
     made.start()
     sys.stdin.read()

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -14,9 +15,10 @@ from landfast.verdict import Verdict
 from landfast_agent import spool_file
 from landfast_agent.errors import Unavailable
 from landfast_agent.spool import Spool
-from tests.bpf.recorder_program import recorder, recording
+from tests.bpf.recorder_program import POLICY, recorder, recording
 from tests.bpf.ring_writer import numbered, ring_and_writer
 from tests.testbed import eventually
+from tests.testbed.event_keys import signer
 
 K = NoticeKind
 
@@ -168,6 +170,21 @@ def test_who_acts_on_records_sees_all_and_keeps_none_from_being_stored(path):
     assert len(b"".join(acted)) == 23 * 128
 
 
+def test_an_idle_host_says_so_and_each_time_which_policy_is_in_force(path):
+    """But not while there is something else to say."""
+    with ring_and_writer() as (ring, writer), recording(ring, path, heartbeat_s=0.3) as made:
+        eventually(lambda: made.state().recorded == 4, "three heartbeats after the start")
+        for number in range(23):
+            writer.write(numbered(number), flags=2)
+            time.sleep(0.05)
+    views = [batches.decode(data) for data in spool_file.history(path)]
+    beats = [item for view in views for _, item in view if view.is_heartbeat(item)]
+    assert len(beats) >= 3
+    assert len(beats) < 23
+    assert {(view.message.policy_version, view.message.policy_digest) for view in views} == {POLICY}
+    assert cookies(stored(path)) == list(range(23))
+
+
 def test_losses_that_the_kernel_counts_become_a_notice_once(path):
     counters = [0] * batches.COUNTERS
     with ring_and_writer() as (ring, _):
@@ -183,7 +200,7 @@ def test_losses_that_the_kernel_counts_become_a_notice_once(path):
 
 def test_notices_that_cannot_wait_are_counted(path):
     with ring_and_writer() as (ring, _):
-        made = recorder(ring, Spool(path, "h", standalone=True))
+        made = recorder(ring, Spool(path, "h", partial(signer, "h"), standalone=True))
         futures = [made.note(K.NOTICE_KIND_TAGGED, str(n)) for n in range(4200)]
         with pytest.raises(Unavailable, match="4096 notices wait"):
             futures[-1].result(0)
@@ -281,7 +298,7 @@ def test_sigkill_at_random_moments_loses_and_doubles_nothing(path, backlog):
 
 def sealed_in_order(path):
     """Acknowledges window by window, as a controller would, and gives every event."""
-    spool, items = Spool(path, "hall-1"), []
+    spool, items = Spool(path, "hall-1", partial(signer, "hall-1")), []
     while pending := spool.pending():
         items += [item for sealed in pending for _, item in batches.decode(sealed.data)]
         spool.acknowledge(pending[-1].last_sequence)

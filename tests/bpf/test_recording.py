@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,7 @@ from landfast import event, render
 from landfast.event import Event
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Reason, Stage, Verdict
-from landfast_agent import spool_file, tasks
+from landfast_agent import slots, spool_file, tasks
 from landfast_agent.drafts import Knowledge
 from landfast_agent.listeners import Listeners
 from landfast_agent.policy_store import PolicyStore
@@ -23,6 +24,7 @@ from landfast_agent.ring import Ring
 from landfast_agent.spool import Spool
 from landfast_agent.unix_names import UnixNames
 from tests.testbed import Cgroup, eventually
+from tests.testbed.event_keys import signer
 from tests.testbed.names import owned
 from tests.testbed.plane import Plane
 
@@ -56,8 +58,9 @@ def recording(plane, path, **options):
     ring = Ring(os.dup(plane.maps.fd("events")))
     recorder = Recorder(
         ring=ring,
-        spool=Spool(path, "hall-1", standalone=True),
+        spool=Spool(path, "hall-1", partial(signer, "hall-1"), standalone=True),
         counters=plane.maps.counters,
+        policy=partial(slots.in_force, plane.maps),
         known=Knowledge(
             Processes(plane.maps, **options),
             PolicyStore(path.parent / "policies"),

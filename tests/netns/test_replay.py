@@ -125,7 +125,7 @@ class Recording:
         known = Knowledge(Processes(maps), self._store, Listeners(maps), UnixNames(maps))
         boot = "0c5b4f0e-5d0a-4f0e-9d38-6d4c8a1f2b3c"
         found = []
-        for made in drafts.make(reading.records, [], Frame(boot, 0, [], 0), known):
+        for made in drafts.make(reading.records, [], Frame(boot, 0, [], 0, (0, b"")), known):
             made.host, made.first_sequence = "hall-1", 1
             view = batches.decode(batches.encode(made))
             found += sightings(view, self.omitted)

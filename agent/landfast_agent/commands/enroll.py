@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from landfast_agent import enrol
+from landfast_agent import enrol, event_key
 from landfast_agent.instance import Instance
 from landfast_agent.words import require_root
 
@@ -35,3 +35,4 @@ def command(instance: Instance, controller: str, token_file: Path, host: str) ->
     done = enrol.enrol(controller, token_file, instance.state, host)
     trusted = enrol.fingerprint(instance.state)
     click.echo(f"enrolled at {done.controller} as {done.host}, by the root {trusted}; start or restart the agent")
+    click.echo(f"event key, for auditors: {event_key.text_of(event_key.path_in(instance.state))}")

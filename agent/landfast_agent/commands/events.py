@@ -34,10 +34,11 @@ class _Filter:
 
     denied: bool
     canary: bool
+    heartbeats: bool
 
     def __call__(self, found: Found) -> bool:
         view, _, item = found
-        if view.is_canary(item) and not self.canary:
+        if (view.is_canary(item) and not self.canary) or (view.is_heartbeat(item) and not self.heartbeats):
             return False
         denied = isinstance(item, Event) and item.verdict in (Verdict.DENY, Verdict.WOULD_DENY)
         return denied or not self.denied
@@ -84,9 +85,12 @@ class _Printer:
 )
 @click.option("--denied", is_flag=True, help="Only what was denied, or would have been.")
 @click.option("--canary", is_flag=True, help="Also what the agent's own canary was refused.")
+@click.option("--heartbeats", is_flag=True, help="Also that there was nothing to record for a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_obj
-def command(instance: Instance, *, follow: bool, last: int, denied: bool, canary: bool, as_json: bool) -> None:
+def command(
+    instance: Instance, *, follow: bool, last: int, denied: bool, canary: bool, heartbeats: bool, as_json: bool
+) -> None:
     """Shows events of this host in order, from its own spool. Works without the daemon and without the controller.
 
     \b
@@ -96,7 +100,7 @@ def command(instance: Instance, *, follow: bool, last: int, denied: bool, canary
     """
     require_root()
     printer, newest = _Printer(as_json), last_sequence(instance.state / "spool.sqlite")
-    wanted = _Filter(denied, canary)
+    wanted = _Filter(denied, canary, heartbeats)
     for found in _tail(instance, last, wanted):
         printer.print(found)
         newest = max(newest, found[1])

@@ -12,7 +12,7 @@ import click
 
 from landfast.policy.model import Mode, Policy
 from landfast.verdict import Stage
-from landfast_agent import devices, loader, netns, privileges, slots, tasks
+from landfast_agent import devices, event_key, loader, netns, privileges, slots, tasks
 from landfast_agent.ask import ask
 from landfast_agent.clock import Clock
 from landfast_agent.errors import AgentError, Unavailable
@@ -83,6 +83,13 @@ def _outside(tgids: list[int]) -> dict[str, Any]:
     return {"processes": len(held), "hold": list(dict.fromkeys(chain.from_iterable(held)))}
 
 
+def _event_key(instance: Instance) -> str:
+    """Empty when there is none that can be used: the daemon tells why."""
+    with suppress(Unavailable):
+        return event_key.text_of(event_key.path_in(instance.state))
+    return ""
+
+
 def gather(instance: Instance) -> dict[str, Any]:
     """Everything that `status` shows. Raises Unavailable when the instance is not loaded."""
     daemon = None
@@ -100,6 +107,7 @@ def gather(instance: Instance) -> dict[str, Any]:
             "tagged_processes": len(tagged),
             "outside_promise": _outside(tagged),
             "counters": _counters(maps),
+            "event_key": _event_key(instance),
             "daemon": daemon,
         }
     found["problems"] = _problems(found)
@@ -164,6 +172,7 @@ def _text(found: dict[str, Any]) -> str:
         *_outside_lines(found["outside_promise"]),
         paragraph(f"policy      version {policy['version']}, classes {_classes(policy)}", 12),
         f"            maps read back: {policy.get('map_digest', '')[:16] or '-'}",
+        f"event key   {found['event_key'] or 'none'}",
         *_daemon_lines(found["daemon"]),
         "",
         _stage_table(found["counters"]),

@@ -78,14 +78,16 @@ Examples:
 )
 @_key
 @_offline
-@click.option("--hosts", type=File, metavar="F", help="Who should report, a host's name in each line. [default: all]")
+@click.option("--hosts", type=File, metavar="F", help="Who should report: NAME or NAME KEY a line. [default: all]")
 @click.option("--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host is silent.")
 @as_json_option
 def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_after: str, as_json: bool) -> None:
     """Read the whole log, and say whether it is altered, and whether anything is missing.
 
     Integrity: every entry leads to the root that the log has signed, and the
-    hosts' batches to each other. Completeness: no gap, no loss, no silent host.
+    hosts' batches to each other; each is signed by its host. A host's event key
+    is the one in the roster, else the log's word. Completeness: no gap, no loss,
+    no silent host.
     """
     import sys
 
@@ -133,11 +135,13 @@ Needs no controller and no log. Exit status: 0 proved, 1 not.
 \b
 Examples:
   landfast audit check-proof incident.tlog-proof --key log.pub
+  landfast audit check-proof incident.tlog-proof --key log.pub --host-key 36XBz...=
 """,
 )
 @click.argument("file", type=File)
 @_key
-def check_proof(file: Path, key: Path | None) -> None:
+@click.option("--host-key", metavar="KEY", help="The host's event key: its batch must be signed by it.")
+def check_proof(file: Path, key: Path | None, host_key: str | None) -> None:
     """Check a proof, and print the events of its entry."""
     from landfast.tlog.proof import Proof
     from landfast_cli import proving
@@ -145,7 +149,7 @@ def check_proof(file: Path, key: Path | None) -> None:
 
     with _judged():
         proof = Proof.decode(stored(file))
-        for line in proving.lines(proof, proof.check(_known(key))):
+        for line in proving.lines(proof, proof.check(_known(key)), _host_key(host_key)):
             click.echo(line)
 
 
@@ -177,3 +181,13 @@ def _known(key: Path | None) -> "VerifierKey":
     from landfast_cli import log_keys
 
     return log_keys.read(key, click.get_current_context().find_root().params["config"])
+
+
+def _host_key(key: str | None) -> bytes | None:
+    from landfast import event_key
+    from landfast_cli.errors import BadInputError
+
+    try:
+        return None if key is None else event_key.parse(key)
+    except event_key.EventKeyError as error:
+        raise BadInputError(f"--host-key {error}") from None

@@ -43,6 +43,7 @@ Examples:
 @click.option("--destination", "destinations", multiple=True, metavar="PREFIX", help="Only to there. Repeatable.")
 @click.option("--process", "processes", multiple=True, metavar="NAME", help="Only of this command. Repeatable.")
 @click.option("--canary", is_flag=True, help="Also what the hosts' own canaries were refused.")
+@click.option("--heartbeats", is_flag=True, help="Also that a host had nothing to record for a minute.")
 @click.option("--format", "form", type=click.Choice(("text", "json", "ocsf")), default="text", help="[default: text]")
 def follow(
     *,
@@ -54,6 +55,7 @@ def follow(
     destinations: tuple[str, ...],
     processes: tuple[str, ...],
     canary: bool,
+    heartbeats: bool,
     form: str,
 ) -> None:
     """Print events as they come, from now on or from where --from says.
@@ -75,7 +77,7 @@ def follow(
     if verdict:
         request.verdicts = request.Verdicts.Value(f"VERDICTS_{verdict.upper()}")
     commands = frozenset(map(event.comm, processes))
-    _print(request, Filter(frozenset(classes), verdict, prefixes, commands, canary), form)
+    _print(request, Filter(frozenset(classes), verdict, prefixes, commands, canary, heartbeats), form)
 
 
 def _print(request: "SubscribeRequest", wanted: "Filter", form: str) -> None:

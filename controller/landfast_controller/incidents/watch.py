@@ -38,7 +38,7 @@ class Watch:
         self._store, self._presence, self._myself = store, presence, myself
         self._silent_ns = int(limits.silent_after.total_seconds() * _NS)
         self._tally = Tally(limits.denials, int(limits.denials_window.total_seconds() * _NS))
-        self._began_ns = time.time_ns()
+        self._began_ns = time.time_ns()  # a host is not silent because the controller was away
         self._next = self._written = 0
 
     async def run(self) -> None:
@@ -102,22 +102,22 @@ class Watch:
         self._written = self._next
 
     async def _look(self) -> None:
-        """Hosts that are silent and were not told of since they were last heard. Banned ones are meant to be silent."""
+        """Hosts that are silent and were not told of since they were last heard. Banned ones are meant to be silent.
+
+        What counts is evidence, which an agent sends once a minute at least: a host that is connected, and whose
+        batches do not arrive, is silent too.
+        """
         now_ns, host = time.time_ns(), schema.hosts.c
         async with self._store.reading() as connection:
-            rows = await connection.execute(select(host.name, host.last_seen_ns).where(host.banned_ns.is_(None)))
-            heard = {name: self._heard(name, last_seen_ns) for name, last_seen_ns in rows}
+            rows = await connection.execute(select(host.name, host.last_batch_ns).where(host.banned_ns.is_(None)))
+            heard = {name: max(last_batch_ns, self._began_ns) for name, last_batch_ns in rows}
             silent = {name: at_ns for name, at_ns in heard.items() if now_ns - at_ns > self._silent_ns}
             opened = await records.newest_by_subject(connection, SILENT_HOST)
         fresh = [name for name, at_ns in silent.items() if opened.get(name, 0) <= at_ns]
         if fresh:
             await self._write([(self._silence(name, silent[name]), now_ns) for name in fresh])
 
-    def _heard(self, host: str, last_seen_ns: int) -> int:
-        """A host is not silent because the controller was away."""
-        seat = self._presence.of(host)
-        return max(last_seen_ns, seat.last_seen_ns if seat else 0, self._began_ns)
-
     def _silence(self, host: str, at_ns: int) -> Finding:
-        text = f"nothing was heard of {host} for {(time.time_ns() - at_ns) // _NS} s"
+        words = ", though it is connected" if self._presence.of(host) else ""
+        text = f"no batch came from {host} for {(time.time_ns() - at_ns) // _NS} s{words}"
         return Finding(SILENT_HOST, host, text, max(self._store.head.index - 1, 0))

@@ -30,6 +30,7 @@ from landfast_controller.beside import beside
 from landfast_controller.callers import Caller, Context, caller_of
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import InvalidError, RefusedError
+from landfast_controller.ingest import Signer
 from landfast_controller.presence import Seat
 from landfast_controller.renewal import Issued, Pair
 from landfast_controller.rollout import records
@@ -64,8 +65,8 @@ class AgentService(AgentServiceServicer):
 
     async def Enroll(self, request: EnrollRequest, context: Context) -> EnrollResponse:
         caller, host, key = caller_of(context), enrolment.checked_host(request.host), requested_key(request.csr)
-        pair = self._pair(host, key)
-        self._settle(await self.deployment.store.write(lambda tx: enrolment.enrol(tx, caller, pair)))
+        signer, pair = enrolment.proved_event_key(request), self._pair(host, key)
+        self._settle(await self.deployment.store.write(lambda tx: enrolment.enrol(tx, caller, pair, signer)))
         _log.info("host enrolled", host=host, token=caller.name)
         certificate, recovery = pair.pem
         return EnrollResponse(certificate=certificate, authority=self.deployment.authority.pem, recovery=recovery)
@@ -102,7 +103,10 @@ class AgentService(AgentServiceServicer):
         self, request_iterator: AsyncIterator[PushRequest], context: Context
     ) -> None:
         pending: _Pending = asyncio.Queue(_WINDOW)
-        async with beside(self._take(request_iterator, caller_of(context).name, pending)):
+        host = caller_of(context).name
+        async with self.deployment.store.reading() as connection:
+            signer = Signer(host, await hosts.event_key(connection, host))
+        async with beside(self._take(request_iterator, signer, pending)):
             while (acknowledged := await _next_settled(pending)) is not None:
                 await context.write(PushResponse(acknowledged=acknowledged))
 
@@ -192,11 +196,11 @@ class AgentService(AgentServiceServicer):
         self.deployment.conductor.notice()
         seat.received = None
 
-    async def _take(self, requests: AsyncIterator[PushRequest], host: str, pending: _Pending) -> None:
+    async def _take(self, requests: AsyncIterator[PushRequest], signer: Signer, pending: _Pending) -> None:
         """Queues what arrives. A batch that is refused at once keeps its place behind those before it."""
         async for request in requests:
             try:
-                stored = await self.deployment.ingest.submit(host, request.batch)
+                stored = await self.deployment.ingest.submit(signer, request.batch)
             except RefusedError as refusal:
                 stored = asyncio.get_running_loop().create_future()
                 stored.set_exception(refusal)

@@ -1,9 +1,9 @@
-"""What one host has in the log: a chain of batches without a gap, beginning at an enrolment."""
+"""What one host has in the log: a chain of batches without a gap, beginning at an enrolment, each signed by it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from landfast import batch
+from landfast import batch, event_key
 from landfast.audit.account import Account
 from landfast.audit.findings import Finding
 from landfast.batch import BatchView
@@ -12,9 +12,16 @@ from landfast.v1.batch_pb2 import NoticeKind
 
 @dataclass
 class Host:
-    """How far a host has got. `enrolled` is the index of an enrolment after which no batch has come yet."""
+    """How far a host has got. `enrolled` is the index of an enrolment after which no batch has come yet.
+
+    `own_keys` are event keys that the auditor has from elsewhere; `logged_key` is the one that the log's newest
+    enrolment tells, `rekeyed` the index of the newest that told another one than before.
+    """
 
     name: str
+    own_keys: frozenset[bytes] = frozenset()
+    logged_key: bytes = b""
+    rekeyed: int | None = None
     enrolled: int | None = None
     banned: bool = False
     first: int = 0
@@ -24,6 +31,29 @@ class Host:
     events: int = 0
     received_ns: int = 0
     account: Account = field(default_factory=Account)
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """By which its batches must be signed: the auditor's own; without any the log's word counts."""
+        return self.own_keys or frozenset({self.logged_key} - {b""})
+
+    def enrol(self, index: int, told: str) -> Iterator[Finding]:
+        """Takes an enrolment, by which the log says that `told` is the host's event key: against integrity."""
+        key = _parsed(told)
+        if self.logged_key and key != self.logged_key:
+            self.rekeyed = index
+        self.enrolled, self.logged_key = index, key
+        if not key:
+            yield Finding("unknown-key", "enrolled without an event key: nothing proves its batches", host=self.name)
+        elif self.own_keys and key not in self.own_keys:
+            text = f"enrolled with the event key {told}, which is not in the roster: is it another host?"
+            yield Finding("unknown-key", text, host=self.name)
+
+    def forged(self, view: BatchView, data: bytes) -> Iterator[Finding]:
+        """Whether it is the host that says so: against integrity. Who was never enrolled has no key to ask."""
+        if self.keys and not any(batch.is_signed_by(key, data) for key in self.keys):
+            names = " or ".join(map(event_key.text, sorted(self.keys)))
+            yield self._finding("signature", view, f"the batch is not signed by the host's event key, {names}")
 
     def altered(self, view: BatchView) -> Iterator[Finding]:
         """What is wrong with the place of `view` in the chain: against integrity."""
@@ -70,3 +100,10 @@ class Host:
 
     def _finding(self, kind: str, view: BatchView, text: str) -> Finding:
         return Finding(kind, text, host=self.name, sequence=view.first)
+
+
+def _parsed(told: str) -> bytes:
+    try:
+        return event_key.parse(told)
+    except event_key.EventKeyError:
+        return b""

@@ -1,6 +1,6 @@
 """The entries of a log one after the other: are the hosts' chains whole, and does every host report?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from google.protobuf.message import DecodeError
@@ -17,9 +17,12 @@ from landfast.v1.audit_pb2 import ControlAction
 
 @dataclass(frozen=True)
 class Expected:
-    """Which hosts are to report (None: all that are enrolled), and after how many seconds one is called silent."""
+    """Which hosts are to report (None: all that are enrolled), and after how many seconds one is called silent.
 
-    hosts: frozenset[str] | None
+    With each host the event keys that the auditor has of it, if any.
+    """
+
+    hosts: Mapping[str, frozenset[bytes]] | None
     silent_after_s: int
 
 
@@ -35,6 +38,11 @@ class Review:
     @property
     def events(self) -> int:
         return sum(host.events for host in self.hosts.values())
+
+    @property
+    def trusting(self) -> list[Host]:
+        """Hosts whose event keys are the log's word: whoever keeps it may have made them, and what they sign."""
+        return [host for host in self.hosts.values() if not host.own_keys]
 
     def take(self, index: int, data: bytes) -> None:
         """The entry at `index`, as the tree proves it."""
@@ -55,10 +63,15 @@ class Review:
         """After the last entry: who should have reported and has not."""
         expected = self._expected.hosts
         for name in sorted(expected if expected is not None else self.hosts):
-            self._check_reports(name, self.hosts.get(name, Host(name)))
+            self._check_reports(name, self._host(name))
+
+    def _host(self, name: str) -> Host:
+        known = (self._expected.hosts or {}).get(name, frozenset())
+        return self.hosts.get(name) or Host(name, known)
 
     def _batch(self, index: int, view: BatchView, entry: Entry) -> None:
-        host = self.hosts.setdefault(view.host, Host(view.host))
+        host = self.hosts[view.host] = self._host(view.host)
+        _add(self.integrity, index, host.forged(view, entry.content))
         _add(self.integrity, index, host.altered(view))
         _add(self.completeness, index, host.missing(view))
         host.advance(view, batch.digest(entry.content), entry.received_ns)
@@ -67,7 +80,8 @@ class Review:
         host = self.hosts.get(action.subject)
         match action.kind:
             case ControlAction.KIND_HOST_ENROLLED:
-                self.hosts.setdefault(action.subject, Host(action.subject)).enrolled = index
+                joined = self.hosts[action.subject] = self._host(action.subject)
+                _add(self.integrity, index, joined.enrol(index, action.fields["event_key"]))
             case ControlAction.KIND_HOST_BANNED | ControlAction.KIND_HOST_UNBANNED if host:
                 host.banned = action.kind == ControlAction.KIND_HOST_BANNED
 

@@ -29,19 +29,29 @@ class EnrollRequest(_message.Message):
 
     HOST_FIELD_NUMBER: _builtins.int
     CSR_FIELD_NUMBER: _builtins.int
+    EVENT_KEY_FIELD_NUMBER: _builtins.int
+    EVENT_KEY_PROOF_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Name of the host: a DNS label sequence (RFC 1123), at most 253 characters."""
     csr: _builtins.bytes
     """PKCS#10, DER. Only its public key is taken; names are the controller's to give."""
+    event_key: _builtins.bytes
+    """Public half of the key by which the host signs its batches: Ed25519, 32 bytes."""
+    event_key_proof: _builtins.bytes
+    """Proof that the host holds the other half: its signature over "landfast enrolment v1\\n" and then the SHA-256 of `host`,
+    a newline and `csr`.
+    """
     def __init__(
         self,
         *,
         host: _builtins.str = ...,
         csr: _builtins.bytes = ...,
+        event_key: _builtins.bytes = ...,
+        event_key_proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr", b"csr", "host", b"host"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr", b"csr", "event_key", b"event_key", "event_key_proof", b"event_key_proof", "host", b"host"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

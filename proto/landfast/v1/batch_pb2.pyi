@@ -62,6 +62,8 @@ class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind
     """What a candidate policy that judges beside the one in force would have changed so far."""
     NOTICE_KIND_BREAK_GLASS: _NoticeKind.ValueType  # 21
     """The policy that is now in force was made by somebody alone, in an emergency."""
+    NOTICE_KIND_HEARTBEAT: _NoticeKind.ValueType  # 22
+    """Nothing else was recorded for a minute: views leave it out."""
 
 class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper): ...
 
@@ -98,11 +100,13 @@ NOTICE_KIND_SHADOW: NoticeKind.ValueType  # 20
 """What a candidate policy that judges beside the one in force would have changed so far."""
 NOTICE_KIND_BREAK_GLASS: NoticeKind.ValueType  # 21
 """The policy that is now in force was made by somebody alone, in an emergency."""
+NOTICE_KIND_HEARTBEAT: NoticeKind.ValueType  # 22
+"""Nothing else was recorded for a minute: views leave it out."""
 Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final
 class Batch(_message.Message):
-    """Events of one agent, in order. Its identity is the SHA-256 of its bytes, at most 60,000."""
+    """Events of one agent, in order. Its identity is the SHA-256 of its bytes, at most 60,000, the signature included."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -161,7 +165,10 @@ class Batch(_message.Message):
     FOLDED_FIELD_NUMBER: _builtins.int
     LISTENERS_FIELD_NUMBER: _builtins.int
     UNIX_NAMES_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    POLICY_DIGEST_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Host name under which the agent enrolled, or the machine's own name in standalone mode."""
     boot_id: _builtins.str
@@ -180,9 +187,19 @@ class Batch(_message.Message):
     """
     ring_position: _builtins.int
     """Position in the ring buffer, in bytes since it was made, up to which records are in this batch."""
+    policy_version: _builtins.int
+    """The policy in force when the counters were read: version and SHA-256 of its canonical form, as the kernel's active
+    slot had them. 0 and empty before the first policy, and where there are no counters.
+    """
+    policy_digest: _builtins.bytes
     previous: _builtins.bytes
-    """SHA-256 of the bytes of the host's batch before this one; empty for the first. The last field of all, so that a
-    batch can wait for its place in the chain and then be closed by appending it.
+    """SHA-256 of the bytes of the host's batch before this one; empty for the first. Behind all that is known before, so
+    that a batch can wait for its place in the chain and then be closed by appending it and the signature.
+    """
+    signature: _builtins.bytes
+    """Ed25519 (RFC 8032), by the host's event key, over the 18 bytes "landfast batch v1\\n" and then the 32 bytes of the
+    SHA-256 of everything before this field. The last field of all: it takes the last 67 bytes of a batch, of which 3
+    are its tag and length. Empty only in batches that wait for their place on their host.
     """
     @_builtins.property
     def processes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Process]:
@@ -234,11 +251,14 @@ class Batch(_message.Message):
         folded: Global___Folded | None = ...,
         listeners: _abc.Iterable[Global___Listener] | None = ...,
         unix_names: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
+        policy_version: _builtins.int = ...,
+        policy_digest: _builtins.bytes = ...,
         previous: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["folded", b"folded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules", "unix_names", b"unix_names"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules", "signature", b"signature", "unix_names", b"unix_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -39,6 +39,7 @@ class Host(_message.Message):
     BAN_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     WANTED_FIELD_NUMBER: _builtins.int
+    EVENT_KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     connected: _builtins.bool
     """A Sync stream is open."""
@@ -48,6 +49,8 @@ class Host(_message.Message):
     """Sequence number of the last event stored."""
     wanted: _builtins.int
     """The version that it is meant to have: the newest, unless that has not reached it yet. 0: none."""
+    event_key: _builtins.bytes
+    """By which it signs its batches, as of its newest enrolment: Ed25519, 32 bytes."""
     @_builtins.property
     def enrolled(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -84,10 +87,11 @@ class Host(_message.Message):
         ban: Global___Ban | None = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
         wanted: _builtins.int = ...,
+        event_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ban", b"ban", "enrolled", b"enrolled", "health", b"health", "hello", b"hello", "identity_expires", b"identity_expires", "last_seen", b"last_seen", "policy_state", b"policy_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ban", b"ban", "connected", b"connected", "enrolled", b"enrolled", "health", b"health", "hello", b"hello", "identity_expires", b"identity_expires", "labels", b"labels", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "name", b"name", "policy_state", b"policy_state", "proved", b"proved", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ban", b"ban", "connected", b"connected", "enrolled", b"enrolled", "event_key", b"event_key", "health", b"health", "hello", b"hello", "identity_expires", b"identity_expires", "labels", b"labels", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "name", b"name", "policy_state", b"policy_state", "proved", b"proved", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from landfast import batch, event_key
+from landfast_agent.spool_file import history
 from tests.e2e.agent.host import LONG, POLICY, Host
 from tests.testbed import DATA_CENTRE, OUTSIDE, Network, Program, eventually
 from tests.testbed.leftovers import remove_instance
@@ -50,6 +52,25 @@ def test_status_tells_what_is_enforced(host: Host, workload: Program) -> None:
     assert [hook["problem"] for hook in found["hooks"]] == [""] * len(found["hooks"])
     assert found["tagged_processes"] >= 1
     assert found["daemon"]["uplink"] is None
+
+
+def test_status_tells_the_key_by_which_the_host_signs(host: Host) -> None:
+    key = host.json("status")["event_key"]
+    assert f"event key   {key}" in host.run("status").stdout
+    signed = [batch.is_signed_by(event_key.parse(key), data) for data in history(host.instance.state / "spool.sqlite")]
+    assert signed == [True] * len(signed)
+    assert signed
+
+
+def test_a_damaged_event_key_ends_no_enforcement_and_is_told(fresh: Host) -> None:
+    fresh.instance.state.mkdir(parents=True)
+    (fresh.instance.state / "event.key").write_bytes(b"damaged")
+    with fresh.start():
+        found = fresh.json("status")
+        assert [each for each in found["problems"] if "event.key" in each and "batches wait, unsigned" in each]
+        assert fresh.run("explain", "--class", "eu", OUT, "tcp/443").returncode == 1
+        assert (fresh.instance.state / "event.key").read_bytes() == b"damaged"
+        assert fresh.notices("POLICY_APPLIED")
 
 
 def test_ps_tells_who_is_tagged_and_why(host: Host, workload: Program) -> None:

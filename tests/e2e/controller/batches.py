@@ -5,15 +5,17 @@ import itertools
 from landfast import batch, event
 from landfast.v1.batch_pb2 import Batch
 from landfast.verdict import Reason, Stage, Verdict
+from tests.testbed.event_keys import signer
 
 _BOOT_ID = "5a1b7c9e-0f43-4a57-9d0e-3f1f6f3b2a11"
 
 
 class Chain:
-    """The batches of one host."""
+    """The batches of one host, signed by the key that it enrols with."""
 
     def __init__(self, host: str, first: int = 1, previous: bytes = b"") -> None:
         self.host = host
+        self.key = signer(host)
         self.next = first
         self.previous = previous
         self._cookies = itertools.count(1)
@@ -28,7 +30,7 @@ class Chain:
             records=b"".join(self._record(verdict) for _ in range(events)),
             classes={3: data_class},
         )
-        data = batch.seal(batch.encode(body), self.previous)
+        data = batch.seal(batch.encode(body), self.previous, self.key)
         self.next, self.previous = self.next + events, batch.digest(data)
         return data
 

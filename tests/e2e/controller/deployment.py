@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from landfast import event_key
 from landfast.channel import OPTIONS, credentials
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key, signing_request
 from landfast.trust import anchor, keys, metadata
@@ -22,6 +24,7 @@ from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.fleet_pb2 import CreateIdentityRequest, CreateTokenRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub, IdentityServiceStub
 from landfast_controller.authority import Authority
+from tests.testbed.event_keys import signer
 from tests.testbed.program import Program
 
 _SCRIPTS = Path(sys.executable).parent
@@ -145,8 +148,7 @@ class Deployment:
     async def enrol(self, host: str, token: Bundle | None = None) -> Bundle:
         key = new_key()
         async with self.channel(token or await self.token()) as channel:
-            request = EnrollRequest(host=host, csr=signing_request(key))
-            made = await AgentServiceStub(channel).Enroll(request)
+            made = await AgentServiceStub(channel).Enroll(enrol_request(host, signing_request(key)))
         return Bundle(key_pem(key), made.certificate, made.authority, made.recovery)
 
     async def by_role(self, role: str) -> Bundle:
@@ -155,6 +157,13 @@ class Deployment:
             host = await self.enrol(self.name("host"))
             return host if role == Role.AGENT else recovering(host)
         return await (self.token() if role == Role.ENROL else self.identity(role))
+
+
+def enrol_request(host: str, csr: bytes, key: Ed25519PrivateKey | None = None) -> EnrollRequest:
+    """As the agent of `host` makes it, with its event key or another one."""
+    key = key or signer(host)
+    proof = event_key.sign(key, event_key.ENROLMENT, event_key.enrolment_of(host, csr))
+    return EnrollRequest(host=host, csr=csr, event_key=event_key.public_of(key), event_key_proof=proof)
 
 
 def recovering(bundle: Bundle) -> Bundle:

@@ -12,6 +12,7 @@ import pytest
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
+from landfast import event_key
 from landfast.identity import Bundle
 from landfast.tlog import bundle as bundles
 from landfast.tlog.bundle import Entry
@@ -29,6 +30,7 @@ from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import SERVER, Deployment, code_of
 from tests.e2e.controller.person import Person
 from tests.testbed import eventually
+from tests.testbed.event_keys import public
 from tests.unit.tlog import naive
 
 
@@ -128,14 +130,42 @@ def test_copied_verified_and_proved(deployment: Deployment, auditor: Person, cop
     found = auditor.json(*offline, "--hosts", _roster(auditor, host))
     assert (found["integrity"]["holds"], found["completeness"]["holds"]) == (True, True)
     assert found["hosts"][host]["batches"] == 20
+    assert (found["hosts"][host]["event_keys"], found["hosts"][host]["keys_from"]) == ([_key(host)], "log")
     missing = auditor.json(*offline, "--hosts", _roster(auditor, host, "hall-99"), status=1)
     assert [each["host"] for each in missing["completeness"]["findings"]] == ["hall-99"]
     index = found["checkpoint"]["size"] - 1
     proof = auditor.home / "event.tlog-proof"
     auditor.says("audit", "prove", str(index), "--out", proof)
     assert host in auditor.says("audit", "check-proof", proof, "--key", key)
+    signed = ("audit", "check-proof", proof, "--key", key, "--host-key")
+    assert f"signed by {host} with the event key {_key(host)}" in auditor.says(*signed, _key(host))
+    assert f"is not signed by the event key {_key('x')}" in auditor.complains(*signed, _key("x"), status=1)
+    assert "'ssh-ed25519' is no event key" in auditor.complains(*signed, "ssh-ed25519", status=2)
     proof.write_text(proof.read_text().replace(f"index {index}", f"index {index - 1}"))
     assert "does not lead to the root" in auditor.complains("audit", "check-proof", proof, "--key", key, status=1)
+
+
+def _key(host: str) -> str:
+    """The host's event key, as people have it."""
+    return event_key.text(public(host))
+
+
+def test_the_keys_of_the_roster_are_what_counts(
+    deployment: Deployment, auditor: Person, copy: Callable[[], Path]
+) -> None:
+    """A controller can enrol a key of its own in a host's name; who has the host's own is not taken in."""
+    mine, theirs, third = (_report(deployment, number) for number in (3, 5, 1))
+    verify = ("audit", "verify", "--offline", copy(), "--silent-after", "1h", "--hosts")
+    good = _roster(auditor, f"{mine} {_key(mine)}", f"{theirs}  {_key(theirs)}  # asked on its console", third)
+    found = auditor.json(*verify, good)
+    assert [found["hosts"][host]["keys_from"] for host in (mine, theirs)] == ["roster", "roster"]
+    (line,) = [line for line in auditor.says(*verify, good).splitlines() if "the log's word" in line]
+    assert third in line
+    assert mine not in line
+    forged = auditor.json(*verify, _roster(auditor, mine, f"{theirs} {_key('another')}"), status=1)
+    kinds = [(each["kind"], each["host"]) for each in forged["integrity"]["findings"]]
+    assert kinds == [("unknown-key", theirs)] + [("signature", theirs)] * 5
+    assert "line 2: 'KEY' is no event key" in auditor.complains(*verify, _roster(auditor, f"{mine} KEY"), status=2)
 
 
 def _roster(auditor: Person, *hosts: str) -> Path:

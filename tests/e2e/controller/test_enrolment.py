@@ -10,11 +10,15 @@ from cryptography.x509 import CertificateSigningRequestBuilder, Name
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
+from landfast import event_key
 from landfast.identity import Bundle, certificate_of, new_key, signing_request, spiffe_id_of
-from landfast.v1.agent_pb2 import EnrollRequest, PushRequest
+from landfast.v1.agent_pb2 import EnrollRequest, EnrollResponse, PushRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
+from landfast.v1.audit_pb2 import ControlAction, SubscribeRequest
+from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from tests.e2e.controller.batches import Chain
-from tests.e2e.controller.deployment import Deployment, code_of, details_of
+from tests.e2e.controller.deployment import Deployment, code_of, details_of, enrol_request
+from tests.testbed.event_keys import public, signer
 
 
 async def _push(deployment: Deployment, bundle: Bundle, *batches: bytes) -> int:
@@ -115,6 +119,55 @@ async def test_a_request_that_proves_nothing_is_refused(deployment: Deployment, 
             await AgentServiceStub(channel).Enroll(EnrollRequest(host=deployment.name("host"), csr=csr))
     assert code_of(failure) == StatusCode.INVALID_ARGUMENT
     assert details_of(failure).startswith("csr: ")
+
+
+async def _enrol(deployment: Deployment, request: EnrollRequest, token: Bundle | None = None) -> EnrollResponse:
+    async with deployment.channel(token or await deployment.token()) as channel:
+        response: EnrollResponse = await AgentServiceStub(channel).Enroll(request)
+        return response
+
+
+def _unproved(host: str, what: str) -> EnrollRequest:
+    """A request that does not prove its event key."""
+    good, csr = enrol_request(host, signing_request(new_key())), signing_request(new_key())
+    another = EnrollRequest(host="hall-x", csr=csr, event_key=good.event_key, event_key_proof=good.event_key_proof)
+    theirs = EnrollRequest(host=host, csr=good.csr, event_key=public("hall-x"), event_key_proof=good.event_key_proof)
+    proofless = EnrollRequest(host=host, csr=good.csr, event_key=good.event_key)
+    keyless = EnrollRequest(host=host, csr=good.csr)
+    return {"another request's": another, "another key's": theirs, "no proof": proofless, "no key": keyless}[what]
+
+
+@pytest.mark.parametrize("what", ["another request's", "another key's", "no proof", "no key"])
+async def test_an_event_key_that_is_not_proved_is_refused_and_the_token_stays_good(
+    deployment: Deployment, what: str
+) -> None:
+    host, token = deployment.name("host"), await deployment.token()
+    with pytest.raises(AioRpcError) as failure:
+        await _enrol(deployment, _unproved(host, what), token)
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
+    assert details_of(failure).startswith("event_key")
+    await deployment.enrol(host, token)
+
+
+async def _enrolments(deployment: Deployment, host: str) -> list[ControlAction]:
+    async with deployment.channel(deployment.approver) as channel:
+        entries = AuditServiceStub(channel).Subscribe(SubscribeRequest(from_index=0))
+        controls = [entry.control async for entry in entries if entry.control]
+    actions = map(ControlAction.FromString, controls)
+    return [each for each in actions if (each.kind, each.subject) == (ControlAction.KIND_HOST_ENROLLED, host)]
+
+
+async def test_the_log_tells_the_event_key_and_when_it_changes(deployment: Deployment) -> None:
+    host = deployment.name("host")
+    await deployment.enrol(host)
+    await deployment.enrol(host, await deployment.token(host))
+    other = enrol_request(host, signing_request(new_key()), signer("another"))
+    await _enrol(deployment, other, await deployment.token(host))
+    first, second, third = await _enrolments(deployment, host)
+    mine, another = event_key.text(public(host)), event_key.text(public("another"))
+    assert [each.fields["event_key"] for each in (first, second, third)] == [mine, mine, another]
+    assert [each.fields.get("former_event_key") for each in (first, second, third)] == [None, None, mine]
+    assert ["another event key" in each.text for each in (first, second, third)] == [False, False, True]
 
 
 async def test_a_token_may_live_seven_days_at_most(deployment: Deployment) -> None:

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from landfast.identity import Bundle
-from landfast.v1.agent_pb2 import PushRequest
+from landfast.v1.agent_pb2 import Health, Hello, PushRequest, SyncRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import CLI, Deployment
@@ -168,6 +168,26 @@ async def test_silent_hosts_are_told_once_and_over_tls(
     approver.run("incidents", "close", str(told["id"]), "--reason", "it is gone for good")
     await asyncio.sleep(6)
     assert approver.json("incidents", "list") == []
+
+
+async def test_a_host_whose_batches_do_not_arrive_is_silent_though_it_is_connected(
+    watched: Deployment, approver: Person
+) -> None:
+    watched.settings = '[incidents]\nsilent_after = "3s"\n'
+    watched.start()
+    approver.login(watched.directory / "first-approver.pem")
+    stuck, chain = await watched.enrol("stuck"), Chain("chatty")
+    chatty = await watched.enrol("chatty")
+    async with watched.channel(stuck) as channel:
+        stream: Any = AgentServiceStub(channel).Sync()
+        await stream.write(SyncRequest(hello=Hello()))
+        while not (found := await asyncio.to_thread(_listed, approver)):
+            await stream.write(SyncRequest(health=Health()))
+            await _push(watched, chatty, chain.batch(events=1))
+    (opened,) = found
+    assert (opened["rule"], opened["subject"]) == ("silent-host", "stuck")
+    assert "no batch came from stuck" in opened["text"]
+    assert opened["text"].endswith("though it is connected")
 
 
 async def test_auditors_only_look(watched: Deployment, approver: Person, tmp_path: Path) -> None:

@@ -2,20 +2,28 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from grpc import StatusCode
 from grpc.aio import AioRpcError
+from sqlalchemy import insert
 
-from landfast import batch
+from landfast import batch, event_key
 from landfast.identity import Bundle
 from landfast.v1.agent_pb2 import PushRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.audit_pb2 import SubscribeRequest, SubscribeResponse
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
+from landfast_controller import schema
+from landfast_controller.errors import NotPermittedError
+from landfast_controller.ingest import Ingest, Signer
+from landfast_controller.store import Store, Transaction
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import Deployment, code_of, details_of
+from tests.testbed.event_keys import public, signer
 
 
 async def _push(deployment: Deployment, bundle: Bundle, batches: Sequence[bytes], acknowledged: list[int]) -> None:
@@ -142,6 +150,62 @@ async def test_another_hosts_batch_is_refused(deployment: Deployment) -> None:
     assert code == StatusCode.PERMISSION_DENIED
     assert mine in details
     assert theirs in details
+
+
+def _unsigned(data: bytes) -> bytes:
+    """Without the signature, as an agent that does not sign would have made it."""
+    return data[:-67]
+
+
+def _resigned(data: bytes) -> bytes:
+    """The same batch, signed by whoever."""
+    return batch.seal(data[:-67], b"", signer("whoever"))
+
+
+def _altered(data: bytes) -> bytes:
+    """Signed by the host, and altered since."""
+    return data.replace(b"curl", b"wget")
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [(_unsigned, "is not signed at all"), (_resigned, "is not signed by"), (_altered, "is not signed by")],
+)
+async def test_what_the_host_has_not_signed_is_refused_and_not_stored(
+    deployment: Deployment, forge: Callable[[bytes], bytes], words: str
+) -> None:
+    host = deployment.name("host")
+    bundle, batches = await deployment.enrol(host), Chain(host).batches(3)
+    await _pushed(deployment, bundle, *batches[:2])
+    code, details = await _refused(deployment, bundle, forge(batches[2]))
+    assert code == StatusCode.PERMISSION_DENIED
+    assert f"batch of host {host!r} from sequence 11 {words}" in details
+    assert event_key.text(public(host)) in details
+    assert f"landfast fleet token create --host {host}" in details
+    assert await _stored(deployment, host) == batches[:2]
+    assert await _pushed(deployment, bundle, batches[2]) == [15]
+
+
+async def test_a_batch_that_waits_while_its_host_is_enrolled_with_another_key_is_refused(tmp_path: Path) -> None:
+    """It was verified by the key of before, and would stand in the log behind the enrolment that has ended it."""
+    store = await Store.create(tmp_path / "landfast.db")
+    times = dict.fromkeys(("enrolled_ns", "last_seen_ns", "last_batch_ns", "enrolled_index", "chain_start"), 0)
+    row = times | {"name": "hall", "event_key": public("another")}
+
+    async def enrol(transaction: Transaction) -> None:
+        await transaction.connection.execute(insert(schema.hosts).values(row))
+
+    await store.write(enrol)
+    ingest = Ingest(store)
+    stored = await ingest.submit(Signer("hall", public("hall")), Chain("hall").batch())
+    running = asyncio.create_task(ingest.run())
+    with pytest.raises(
+        NotPermittedError, match=f"the host enrolled with, {re.escape(event_key.text(public('another')))}"
+    ):
+        await stored
+    running.cancel()
+    assert store.head.index == 0
+    await store.close()
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff\xff", b"x" * 60_001, b"\x0a\x01a"])

@@ -15,6 +15,7 @@ from landfast.v1.batch_pb2 import Batch, Process
 from landfast.verdict import Reason, Stage, Verdict
 from tests.e2e.controller.deployment import Deployment
 from tests.e2e.controller.person import Person
+from tests.testbed.event_keys import signer
 
 POLICY = """\
 version: 1
@@ -57,7 +58,7 @@ async def person(fragile: Deployment, tmp_path: Path) -> Person:
         processes=[Process(tgid=4711, image=77, comm="curl", executable="/usr/bin/curl")],
         classes={1: "eu"},
     )
-    await _push(fragile, await fragile.enrol("hall-1"), batch.encode(body))
+    await _push(fragile, await fragile.enrol("hall-1"), batch.seal(batch.encode(body), b"", signer("hall-1")))
     return made
 
 

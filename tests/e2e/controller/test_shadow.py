@@ -20,6 +20,7 @@ from landfast.v1.shadow_pb2 import Shadow, ShadowFlow, ShadowReport, StartShadow
 from landfast.v1.shadow_pb2_grpc import ShadowServiceStub
 from tests.e2e.controller.deployment import Deployment, code_of, details_of
 from tests.e2e.controller.person import Person
+from tests.testbed.event_keys import signer
 
 BOOT = "0c5b4f0e-5d0a-4f0e-9d38-6d4c8a1f2b3c"
 WHY = ("--reason", "a test")
@@ -48,7 +49,7 @@ async def report(deployment: Deployment, bundle: Bundle, host: str, found: Shado
     body = Batch(host=host, boot_id=BOOT, first_sequence=1, record_size=event.SIZE, notices=[notice])
     async with deployment.channel(bundle) as channel:
         stream: Any = AgentServiceStub(channel).Push()
-        await stream.write(PushRequest(batch=batch.encode(body)))
+        await stream.write(PushRequest(batch=batch.seal(batch.encode(body), b"", signer(body.host))))
         await stream.read()
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
-from landfast_agent import enrol
+from landfast_agent import enrol, event_key
 from landfast_agent.ring import Ring
 from landfast_agent.spool import Spool
 from landfast_agent.uplink import Uplink
@@ -15,7 +16,7 @@ from tests.e2e.uplink.hosts import Policies
 async def main(ring_fd: int, state: Path) -> None:
     enrolment = enrol.read(state)
     assert enrolment
-    spool = Spool(state / "spool.sqlite", enrolment.host)
+    spool = Spool(state / "spool.sqlite", enrolment.host, partial(event_key.read, event_key.path_in(state)))
     uplink = Uplink(enrolment.controller, enrol.identity_file(state), spool, Policies())
     recording = recorder(Ring(ring_fd), spool, on_stored=uplink.stored)
     recording.start()

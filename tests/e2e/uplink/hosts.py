@@ -3,9 +3,10 @@
 import asyncio
 import subprocess
 import sys
+from functools import partial
 
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState
-from landfast_agent import enrol
+from landfast_agent import enrol, event_key
 from landfast_agent.spool import Spool
 from landfast_agent.uplink import Uplink
 
@@ -45,7 +46,7 @@ class Agent:
 
     def __init__(self, deployment, directory, name):
         self.name, self.directory, self.address = name, directory, deployment.address
-        self.spool = Spool(directory / "spool.sqlite", name)
+        self.spool = Spool(directory / "spool.sqlite", name, partial(event_key.read, event_key.path_in(directory)))
         self.host = Policies()
 
     async def __aenter__(self):

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from landfast.identity import Bundle
-from landfast_agent import enrol
+from landfast_agent import enrol, event_key
 from landfast_agent.errors import BadInput, Refused, Unavailable
 
 
@@ -36,6 +36,28 @@ async def test_an_enrolled_host_is_not_enrolled_again(deployment, token, tmp_pat
     with pytest.raises(Refused, match=r"is enrolled at .* as 'hall-2'.*remove .*identity.pem"):
         await join(deployment, token, tmp_path / "state", "hall-3")
     assert (tmp_path / "state/identity.pem").read_bytes() == before
+
+
+async def test_the_event_key_outlives_the_enrolment(deployment, token, tmp_path):
+    """A host without a controller has one already; what it enrols with is that one, again and again."""
+    state, again = tmp_path / "state", tmp_path / "again.pem"
+    state.mkdir()
+    event_key.obtain(event_key.path_in(state))
+    before = (state / "event.key").read_bytes()
+    await join(deployment, token, state, "hall-keyed")
+    (state / "identity.pem").unlink()
+    await deployment.token_file(again, host="hall-keyed")
+    await join(deployment, again, state, "hall-keyed")
+    assert (state / "event.key").read_bytes() == before
+
+
+async def test_with_a_damaged_event_key_a_host_is_not_enrolled(deployment, token, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/event.key").write_bytes(b"damaged")
+    with pytest.raises(Unavailable, match=r"event\.key: .* restore the file from a backup"):
+        await join(deployment, token, tmp_path / "state", "hall-damaged")
+    assert (tmp_path / "state/event.key").read_bytes() == b"damaged"
+    await join(deployment, token, tmp_path / "other", "hall-damaged")  # the token is still good
 
 
 async def test_a_token_works_once(deployment, token, tmp_path):

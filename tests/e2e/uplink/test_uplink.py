@@ -2,17 +2,19 @@ import asyncio
 import signal
 import socket
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 
 from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import GetHostRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
-from landfast_agent.spool import IN_FLIGHT
+from landfast_agent.spool import IN_FLIGHT, Spool
 from landfast_agent.spool_file import Mark
 from tests.e2e.controller.policies import propose
 from tests.e2e.uplink.hosts import until
 from tests.e2e.uplink.logs import cookies, logged
+from tests.testbed.event_keys import signer
 from tests.unit.recording.builders import batch, record
 
 
@@ -121,6 +123,19 @@ async def test_a_refused_batch_is_kept_and_policies_still_arrive(deployment, age
         await until(lambda: agent.host.seen and agent.host.seen[-1].version == newest.policy.version, "the policy")
         assert agent.uplink.state().connected
         assert agent.spool.statistics().waiting_events == 1
+
+
+async def test_what_another_key_has_signed_is_refused_and_policies_still_arrive(deployment, agent):
+    """Whose event key was replaced behind its back is told what to do; nothing of it is stored."""
+    agent.spool.close()
+    agent.spool = Spool(agent.spool.path, agent.name, partial(signer, "somebody-else"))
+    async with agent:
+        append(agent, draft(1))
+        await until(lambda: "restore event.key there" in agent.uplink.state().refused, "the refusal is told")
+        newest = await propose(deployment, "10.98.0.0/16")
+        await until(lambda: agent.host.seen and agent.host.seen[-1].version == newest.policy.version, "the policy")
+        assert agent.spool.statistics().waiting_events == 1
+    assert await logged(deployment, agent.name) == []
 
 
 async def test_a_missing_identity_is_told_and_read_when_it_comes(deployment, agent):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from landfast_agent.clock import Clock
 from landfast_agent.shadow import Shadows
 from landfast_agent.spool import Limits, Spool
 from landfast_agent.spool_file import Mark
+from tests.testbed.event_keys import signer
 from tests.unit.recording.builders import batch, record
 
 ALLOW = "    allow: [{{to: {}, ports: [any], reason: a test}}]\n"
@@ -41,7 +43,9 @@ class Host:
     """What a daemon has around its shadow."""
 
     def __init__(self, directory: Path, history: int) -> None:
-        self.spool = Spool(directory / "spool.sqlite", "hall-1", Limits(history=history), standalone=True)
+        self.spool = Spool(
+            directory / "spool.sqlite", "hall-1", partial(signer, "hall-1"), Limits(history=history), standalone=True
+        )
         self.told: list[ShadowReport] = []
         self.shadows = Shadows(self.spool, Clock(directory / "clock"), self._note, pause_s=0.1)
 

@@ -1,14 +1,18 @@
 """Logs with hosts in them, as a controller would have stored them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from landfast import event_key
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.v1.audit_pb2 import ControlAction
 from tests.e2e.controller.batches import Chain
+from tests.testbed.event_keys import public
 from tests.unit.tlog import naive
+
+Roster = Mapping[str, frozenset[bytes]]
 
 START_NS, STEP_NS = 1_790_000_000 * 10**9, 10**9
 
@@ -22,11 +26,13 @@ class Story:
     def batch(self, data: bytes) -> "Story":
         return self._add(Kind.BATCH, data)
 
-    def control(self, kind: ControlAction.Kind.ValueType, subject: str) -> "Story":
-        return self._add(Kind.CONTROL, ControlAction(kind=kind, subject=subject).SerializeToString())
+    def control(self, kind: ControlAction.Kind.ValueType, subject: str, **fields: str) -> "Story":
+        return self._add(Kind.CONTROL, ControlAction(kind=kind, subject=subject, fields=fields).SerializeToString())
 
-    def enrol(self, host: str) -> "Story":
-        return self.control(ControlAction.KIND_HOST_ENROLLED, host)
+    def enrol(self, host: str, key: str = "") -> "Story":
+        """With its event key, or another one."""
+        key = key or event_key.text(public(host))
+        return self.control(ControlAction.KIND_HOST_ENROLLED, host, event_key=key)
 
     def _add(self, kind: Kind, content: bytes) -> "Story":
         received_ns = START_NS + len(self.entries) * STEP_NS
@@ -44,7 +50,12 @@ def ordinary(batches: int, hosts: Sequence[str] = ("hall-1", "hall-2", "hall-3")
     return story
 
 
-def verified(files: dict[str, bytes], hosts: frozenset[str] | None = None, silent_after_s: int = 60) -> Review:
+def roster(*hosts: str) -> Roster:
+    """Of who has the event keys of all of them."""
+    return {host: frozenset({public(host)}) for host in hosts}
+
+
+def verified(files: dict[str, bytes], hosts: Roster | None = None, silent_after_s: int = 60) -> Review:
     """Both verdicts on a log whose checkpoint is sound."""
     integrity = Integrity(Checkpoint.open(files["checkpoint"], naive.SIGNER.verifier), naive.reader(files))
     review = Review(integrity.verdict, Expected(hosts, silent_after_s))
@@ -54,7 +65,7 @@ def verified(files: dict[str, bytes], hosts: frozenset[str] | None = None, silen
     return review
 
 
-def told(entries: Sequence[bytes], hosts: frozenset[str] | None = None) -> tuple[list[str], list[str]]:
+def told(entries: Sequence[bytes], hosts: Roster | None = None) -> tuple[list[str], list[str]]:
     """Kinds of the findings of both verdicts, on a log that its own key has signed."""
     review = verified(naive.published(entries), hosts)
     integrity, completeness = review.integrity.findings, review.completeness.findings

@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
+from landfast import event_key
 from landfast.audit.findings import Finding
 from landfast.tlog import bundle
 from landfast.tlog.checkpoint import Checkpoint
@@ -18,6 +20,12 @@ _FILES = naive.published(_ENTRIES)
 
 #: Alters the files; returns where, as paths and indexes of which a finding must name one.
 Mutation = Callable[[dict[str, bytes], random.Random], set[str | int]]
+
+
+@pytest.fixture(autouse=True)
+def _each_signature_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes have the same answer: thousands of rounds need not ask again."""
+    monkeypatch.setattr(event_key, "has_signed", cache(event_key.has_signed))
 
 
 def flip(files: dict[str, bytes], dice: random.Random) -> set[str | int]:

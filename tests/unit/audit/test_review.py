@@ -2,13 +2,14 @@
 
 import pytest
 
-from landfast import batch, event
+from landfast import batch, event, event_key
 from landfast.tlog.bundle import Entry, Kind
 from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.batch_pb2 import Batch, Folded, Notice, NoticeKind
 from landfast.verdict import Stage
 from tests.e2e.controller.batches import Chain
-from tests.unit.audit.stories import Story, ordinary, told, verified
+from tests.testbed.event_keys import public, signer
+from tests.unit.audit.stories import Story, ordinary, roster, told, verified
 from tests.unit.tlog import naive
 
 _BOOT_IDS = ("5a1b7c9e-0f43-4a57-9d0e-3f1f6f3b2a11", "6b1b7c9e-0f43-4a57-9d0e-3f1f6f3b2a22")
@@ -16,7 +17,7 @@ _BOOT_IDS = ("5a1b7c9e-0f43-4a57-9d0e-3f1f6f3b2a11", "6b1b7c9e-0f43-4a57-9d0e-3f
 
 def test_an_ordinary_log_has_no_findings() -> None:
     story = ordinary(700)
-    review = verified(naive.published(story.entries), frozenset({"hall-1", "hall-2", "hall-3"}))
+    review = verified(naive.published(story.entries), roster("hall-1", "hall-2", "hall-3"))
     assert (review.integrity.findings, review.completeness.findings) == ([], [])
     assert review.events == 1400
     assert {host.batches for host in review.hosts.values()} == {233, 234}
@@ -33,7 +34,7 @@ def test_a_batch_that_is_left_out_is_a_gap() -> None:
 def test_a_host_that_is_left_out_is_missed_by_the_roster() -> None:
     entries = [entry for entry in ordinary(30).entries if b"hall-2" not in entry]
     assert told(entries) == ([], [])
-    assert told(entries, frozenset({"hall-1", "hall-2"})) == ([], ["never-reported"])
+    assert told(entries, roster("hall-1", "hall-2")) == ([], ["never-reported"])
 
 
 def test_the_end_of_a_host_that_is_left_out_is_silence() -> None:
@@ -111,6 +112,66 @@ def test_what_no_controller_admits(entry: bytes) -> None:
     assert "malformed" in told([entry])[0]
 
 
+def _liar(chain: Chain) -> Chain:
+    """What a controller makes up in a host's name, signed by a key of its own."""
+    chain.key = signer("liar")
+    return chain
+
+
+_LIARS = event_key.text(public("liar"))
+
+
+def test_batches_that_a_controller_invents_from_the_beginning() -> None:
+    """They fit together as those of a host do: what tells is the key, when the auditor has it from the host."""
+    for enrolled, unknown in (("", []), (_LIARS, ["unknown-key"])):
+        story, chain = Story().enrol("hall-1", enrolled), _liar(Chain("hall-1"))
+        for _ in range(3):
+            story.batch(chain.batch())
+        assert told(story.entries, roster("hall-1")) == ([*unknown, *["signature"] * 3], [])
+
+
+def test_a_log_whose_word_is_taken_for_keys_is_called_so() -> None:
+    """Then a controller that lies from the beginning is believed, and the auditor is told that nothing else can be."""
+    story, chain = ordinary(5).enrol("hall-4", _LIARS), _liar(Chain("hall-4"))
+    story.batch(chain.batch())
+    review = verified(naive.published(story.entries), roster("hall-1", "hall-2", "hall-3") | {"hall-4": frozenset()})
+    assert (review.integrity.findings, review.completeness.findings) == ([], [])
+    assert [host.name for host in review.trusting] == ["hall-4"]
+
+
+def test_a_batch_that_somebody_else_has_signed_is_found_by_the_logs_word_too() -> None:
+    story, chain = Story().enrol("hall-1"), Chain("hall-1")
+    review = verified(naive.published(story.batch(chain.batch()).batch(_liar(chain).batch()).entries))
+    (finding,) = review.integrity.findings
+    assert (finding.kind, finding.index, finding.host, finding.sequence) == ("signature", 2, "hall-1", 6)
+    assert event_key.text(public("hall-1")) in finding.text
+
+
+def test_a_batch_without_a_signature() -> None:
+    entries = Story().enrol("hall-1").batch(Chain("hall-1").batch()[:-67]).entries
+    assert told(entries)[0] == ["signature"]
+
+
+def test_a_host_that_has_got_another_key() -> None:
+    """Each batch must be signed by the key of the enrolment before it; who has both keys in the roster knows of it."""
+    story, chain = Story().enrol("hall-1"), Chain("hall-1")
+    story.batch(chain.batch()).enrol("hall-1", _LIARS).batch(_liar(chain).batch())
+    assert told(story.entries) == ([], [])
+    assert verified(naive.published(story.entries)).hosts["hall-1"].rekeyed == 2
+    assert told(story.entries, roster("hall-1")) == (["unknown-key", "signature"], [])
+    both = {"hall-1": frozenset({public("hall-1"), public("liar")})}
+    assert told(story.entries, both) == ([], [])
+    chain.key = signer("hall-1")
+    assert told(story.batch(chain.batch()).entries)[0] == ["signature"]
+
+
+@pytest.mark.parametrize("key", ["no key", " "])
+def test_an_enrolment_that_tells_no_key(key: str) -> None:
+    entries = Story().enrol("hall-1", key).batch(Chain("hall-1").batch()).entries
+    assert told(entries) == (["unknown-key"], [])
+    assert told(entries, roster("hall-1")) == (["unknown-key"], [])
+
+
 class Rounds:
     """Batches that end a round: with counters and the ring's position."""
 
@@ -142,7 +203,7 @@ class Rounds:
             ring_position=136 * position if end else 0,
             folded=Folded(allowed=folded, offsets=range(records + bool(told))) if folded else None,
         )
-        data = batch.seal(batch.encode(body), self.previous)
+        data = batch.seal(batch.encode(body), self.previous, signer("hall-1"))
         self.next, self.previous = self.next + records + folded + bool(told), batch.digest(data)
         self.story.batch(data)
         return self

@@ -35,7 +35,9 @@ def validator(class_uid: int, *profiles: str) -> Draft202012Validator:
 
 def printed(*entries: SubscribeResponse) -> list[dict]:
     """What `--format ocsf` prints, each line held against the schema."""
-    lines = [line for entry in entries for line in printing.PRINTERS["ocsf"](entry, Filter(canary=True))]
+    lines = [
+        line for entry in entries for line in printing.PRINTERS["ocsf"](entry, Filter(canary=True, heartbeats=True))
+    ]
     found = [json.loads(line) for line in lines]
     for event in found:
         validator(event["class_uid"], *event["metadata"]["profiles"]).validate(event)

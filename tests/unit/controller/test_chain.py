@@ -7,7 +7,7 @@ from tests.e2e.controller import batches
 
 
 def _chain(last: int = 0, digest: bytes = b"", begun: bool = True) -> Chain:
-    return Chain("hall-1", last, digest, start=3, enrolled=3 if begun else 8, begun=begun)
+    return Chain("hall-1", last, digest, start=3, enrolled=3 if begun else 8, begun=begun, event_key=b"")
 
 
 def test_batches_that_follow_extend_it() -> None:

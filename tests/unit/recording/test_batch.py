@@ -1,3 +1,4 @@
+import subprocess
 from contextlib import suppress
 
 import pytest
@@ -5,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfast import batch as batches
+from landfast import event_key
 from landfast.event import Event
 from landfast.v1.batch_pb2 import Batch, Folded
+from tests.testbed.event_keys import public, signer
 from tests.unit.recording.builders import batch, notice, record
 
 
@@ -16,12 +19,62 @@ def test_records_take_the_first_numbers_and_notices_the_rest():
     assert (view.first, view.last) == (10, 12)
 
 
-def test_sealing_gives_the_bytes_that_encoding_with_the_hash_gives():
+@pytest.mark.parametrize("previous", [b"\x07" * 32, b""])
+def test_sealing_gives_the_bytes_that_encoding_with_hash_and_signature_gives(previous):
     message = batch([record()], [notice()])
-    sealed = batches.seal(batches.encode(message), b"\x07" * 32)
-    message.previous = b"\x07" * 32
+    sealed = batches.seal(batches.encode(message), previous, signer("hall-1"))
+    message.previous, message.signature = previous, sealed[-64:]
     assert sealed == message.SerializeToString(deterministic=True)
-    assert batches.seal(b"first", b"") == b"first"
+    assert batches.is_signed_by(public("hall-1"), sealed)
+
+
+@given(st.data())
+def test_no_change_of_a_signed_batch_goes_unnoticed(data):
+    """Wherever it is: in what the host says, in the chain's hash, in the signature or its tag."""
+    sealed = batches.seal(batches.encode(batch([record()], [notice()])), b"\x07" * 32, signer("hall-1"))
+    parts = {"body": (0, -101), "previous": (-101, -67), "tag": (-67, -64), "signature": (-64, None)}
+    begin, end, _ = slice(*parts[data.draw(st.sampled_from(sorted(parts)))]).indices(len(sealed))
+    at, flip = data.draw(st.integers(begin, end - 1)), data.draw(st.integers(1, 255))
+    altered = sealed[:at] + bytes([sealed[at] ^ flip]) + sealed[at + 1 :]
+    assert not batches.is_signed_by(public("hall-1"), altered)
+
+
+@given(st.binary(max_size=200))
+def test_nothing_else_is_a_signed_batch(data):
+    sealed = batches.seal(batches.encode(batch([record()])), b"", signer("hall-1"))
+    assert not any(
+        batches.is_signed_by(public("hall-1"), each) for each in (data, sealed[:-1], sealed + data[:1] + b"x")
+    )
+    assert not batches.is_signed_by(public("hall-2"), sealed)
+
+
+def test_a_signature_of_another_kind_is_none_of_a_batch():
+    body = batches.encode(batch([record()]))
+    tag = batches.seal(body, b"", signer("hall-1"))[len(body) : -64]
+    enrolment = event_key.sign(signer("hall-1"), event_key.ENROLMENT, body)
+    assert not batches.is_signed_by(public("hall-1"), body + tag + enrolment)
+
+
+_OPENSSL = r"""
+    { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; base64 -d key; } > host.der
+    { printf 'landfast batch v1\n'; head -c -67 batch | openssl dgst -sha256 -binary; } > text
+    tail -c 64 batch > signature
+    openssl pkeyutl -verify -pubin -keyform DER -inkey host.der -rawin -in text -sigfile signature
+"""
+
+
+def _openssl(directory):
+    return subprocess.run(["/bin/bash", "-c", _OPENSSL], cwd=directory, check=False, capture_output=True)
+
+
+def test_openssl_verifies_a_batch_by_the_key_as_people_have_it(tmp_path):
+    """As docs/audit.md tells it: with tools that we did not write."""
+    sealed = batches.seal(batches.encode(batch([record()] * 300)), b"\x07" * 32, signer("hall-1"))
+    (tmp_path / "batch").write_bytes(sealed)
+    (tmp_path / "key").write_text(event_key.text(public("hall-1")))
+    assert _openssl(tmp_path).returncode == 0
+    (tmp_path / "batch").write_bytes(sealed.replace(b"curl", b"wget"))
+    assert _openssl(tmp_path).returncode == 1
 
 
 @given(st.lists(st.sampled_from("anfo"), min_size=1, max_size=50))
@@ -57,6 +110,7 @@ def test_what_a_batch_knows_about_an_event():
         ({"records": [b"x" * 130]}, "not a multiple of 128"),
         ({"counters": [1, 2]}, "2 counters, expected 80"),
         ({"previous": b"short"}, "previous hash has 5 bytes"),
+        ({"signature": b"short"}, "signature has 5 bytes"),
         ({"records": []}, "accounts for no event"),
         ({"first_sequence": 0}, "out of range"),
         ({"first_sequence": 2**63 - 1}, "out of range"),
@@ -103,7 +157,8 @@ def test_a_full_batch_fits():
 
 def test_the_chain_is_checked():
     first = batches.encode(batch([record(), record()]))
-    second = batches.seal(batches.encode(batch([record()], first_sequence=3)), batches.digest(first))
+    body = batches.encode(batch([record()], first_sequence=3))
+    second = batches.seal(body, batches.digest(first), signer("hall-1"))
     batches.check_follows(batches.decode(second), 2, batches.digest(first))
     with pytest.raises(batches.ChainError, match="expected sequence 2, got 3"):
         batches.check_follows(batches.decode(second), 1, batches.digest(first))
@@ -111,5 +166,16 @@ def test_the_chain_is_checked():
         batches.check_follows(batches.decode(second), 2, b"")
 
 
-def test_the_seal_is_the_last_field():
-    assert max(Batch.DESCRIPTOR.fields_by_number) == Batch.PREVIOUS_FIELD_NUMBER
+def test_the_seal_is_the_last_fields():
+    assert sorted(Batch.DESCRIPTOR.fields_by_number)[-2:] == [Batch.PREVIOUS_FIELD_NUMBER, Batch.SIGNATURE_FIELD_NUMBER]
+
+
+@given(st.binary(min_size=32, max_size=32), st.text(max_size=60))
+def test_an_event_key_has_one_text(key, other):
+    text = event_key.text(key)
+    assert event_key.parse(text) == key
+    assert len(text) == 44
+    with pytest.raises(event_key.EventKeyError, match="is no event key"):
+        event_key.parse(f"{text} ")
+    with suppress(event_key.EventKeyError):
+        assert event_key.text(event_key.parse(other)) == other

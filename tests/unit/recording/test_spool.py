@@ -1,4 +1,5 @@
 import sqlite3
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +14,10 @@ from landfast_agent import spool_file
 from landfast_agent.errors import Unavailable
 from landfast_agent.spool import IN_FLIGHT, Limits, Spool
 from landfast_agent.spool_file import Mark
+from tests.testbed.event_keys import public, signer
 from tests.unit.recording.builders import batch, notice, record
 
-MARK = Mark("boot/1", 136, (1, 2))
+MARK, KEY = Mark("boot/1", 136, (1, 2)), partial(signer, "hall-1")
 
 
 def draft(*numbers, verdict=Verdict.ALLOW, **fields):
@@ -37,8 +39,9 @@ def check_chain(views):
     last, previous = 0, b""
     for view in views:
         batches.check_follows(view, last, previous)
-        last = view.last
-        previous = batches.digest(view.message.SerializeToString(deterministic=True))
+        data = view.message.SerializeToString(deterministic=True)
+        assert batches.is_signed_by(public("hall-1"), data)
+        last, previous = view.last, batches.digest(data)
     return last
 
 
@@ -52,7 +55,7 @@ def path(tmp_path):
 
 
 def test_batches_come_back_in_order_numbered_and_chained(path):
-    spool = Spool(path, "hall-1")
+    spool = Spool(path, "hall-1", KEY)
     assert spool.append([draft(1, 2), draft(3, notices=[notice()])], MARK) == 4
     assert spool.append([draft(4)], MARK) == 5
     views = drain(spool)
@@ -62,16 +65,16 @@ def test_batches_come_back_in_order_numbered_and_chained(path):
 
 
 def test_everything_is_there_after_a_restart(path):
-    Spool(path, "hall-1").append([draft(1)], MARK)
-    spool = Spool(path, "hall-1")
+    Spool(path, "hall-1", KEY).append([draft(1)], MARK)
+    spool = Spool(path, "hall-1", KEY)
     assert (spool.tip.mark, spool.tip.clean, spool.tip.next_sequence) == (MARK, False, 2)
     spool.append([draft(2)], MARK, clean=True)
-    assert Spool(path, "hall-1").tip.clean
+    assert Spool(path, "hall-1", KEY).tip.clean
     assert check_chain(drain(spool)) == 2
 
 
 def test_no_more_is_sent_than_may_be_in_flight(path):
-    spool = Spool(path, "hall-1")
+    spool = Spool(path, "hall-1", KEY)
     for number in range(3 * IN_FLIGHT):
         spool.append([draft(number)], MARK)
     first = spool.pending()
@@ -84,7 +87,7 @@ def test_no_more_is_sent_than_may_be_in_flight(path):
 
 
 def test_what_was_not_sent_cannot_be_acknowledged(path):
-    spool = Spool(path, "hall-1")
+    spool = Spool(path, "hall-1", KEY)
     spool.append([draft(number) for number in range(IN_FLIGHT + 3)], MARK)
     spool.acknowledge(10**6)
     assert spool.statistics().acknowledged == IN_FLIGHT
@@ -92,7 +95,7 @@ def test_what_was_not_sent_cannot_be_acknowledged(path):
 
 
 def test_history_is_bounded_and_its_oldest_goes_first(path):
-    spool = Spool(path, "hall-1", Limits(history=10_000), standalone=True)
+    spool = Spool(path, "hall-1", KEY, Limits(history=10_000), standalone=True)
     for number in range(200):
         spool.append([draft(number)], MARK)
     kept = [batches.decode(data) for data in spool_file.history(path)]
@@ -103,7 +106,7 @@ def test_history_is_bounded_and_its_oldest_goes_first(path):
 
 
 def test_history_can_be_read_from_a_sequence_number_on(path):
-    spool = Spool(path, "hall-1")
+    spool = Spool(path, "hall-1", KEY)
     for number in range(100):
         spool.append([draft(number)], MARK)
     assert cookies(map(batches.decode, spool_file.history(path, after=90))) == list(range(90, 100))
@@ -117,10 +120,10 @@ def test_a_missing_spool_is_named(path):
 
 
 def test_standalone_history_goes_on_into_the_chain_of_an_enrolled_host(path):
-    alone = Spool(path, "hall-1", standalone=True)
+    alone = Spool(path, "hall-1", KEY, standalone=True)
     alone.append([draft(number) for number in range(IN_FLIGHT * 2 + 1)], MARK)
     alone.close()
-    spool = Spool(path, "hall-1")
+    spool = Spool(path, "hall-1", KEY)
     spool.append([draft(100)], MARK)
     (sealed,) = spool.pending()
     last = list(spool_file.history(path))[-2]
@@ -128,13 +131,13 @@ def test_standalone_history_goes_on_into_the_chain_of_an_enrolled_host(path):
 
 
 def test_another_host_name_begins_anew_unless_batches_wait(path):
-    spool = Spool(path, "hall-1")
+    spool = Spool(path, "hall-1", KEY)
     spool.append([draft(1)], MARK)
     with pytest.raises(Unavailable, match=r"1 batches of host 'hall-1'.*move the file away"):
-        Spool(path, "hall-2").append([draft(2)], MARK)
+        Spool(path, "hall-2", KEY).append([draft(2)], MARK)
     spool.acknowledge(1)
     spool.close()
-    other = Spool(path, "hall-2")
+    other = Spool(path, "hall-2", KEY)
     assert other.tip.mark == Mark()
     assert other.append([draft(2)], MARK) == 1
     assert check_chain(drain(other)) == 1
@@ -143,25 +146,26 @@ def test_another_host_name_begins_anew_unless_batches_wait(path):
 def test_a_file_that_is_no_spool_is_named(path):
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(Unavailable, match=str(path)):
-        Spool(path, "hall-1").append([draft(1)], MARK)
+        Spool(path, "hall-1", KEY).append([draft(1)], MARK)
 
 
-def test_a_newer_format_is_refused(path):
-    Spool(path, "hall-1").append([draft(1)], MARK)
+@pytest.mark.parametrize("version", [1, 99])
+def test_another_format_is_refused(path, version):
+    Spool(path, "hall-1", KEY).append([draft(1)], MARK)
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(Unavailable, match="format 99"):
-        Spool(path, "hall-1").append([draft(1)], MARK)
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(Unavailable, match=f"format {version}, this agent writes .* move the file away"):
+        Spool(path, "hall-1", KEY).append([draft(1)], MARK)
 
 
 def test_only_its_owner_may_read_it(path):
-    Spool(path, "hall-1").append([draft(1)], MARK)
+    Spool(path, "hall-1", KEY).append([draft(1)], MARK)
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
 
 
 def full(path, drafts, backlog):
     """A spool that had to fold; its batches as the controller gets them."""
-    spool = Spool(path, "hall-1", Limits(backlog=backlog))
+    spool = Spool(path, "hall-1", KEY, Limits(backlog=backlog))
     for each in drafts:
         spool.append([each], MARK)
     assert spool.statistics().backlog_bytes <= backlog
@@ -215,7 +219,7 @@ def test_notices_are_never_folded(path):
 
 
 def test_what_may_have_been_sent_is_never_folded(path):
-    spool = Spool(path, "hall-1", Limits(backlog=1 << 20))
+    spool = Spool(path, "hall-1", KEY, Limits(backlog=1 << 20))
     sent: dict[int, bytes] = {}
     for n in range(300):
         spool.append([draft(*range(100))], MARK)
@@ -236,7 +240,7 @@ def test_what_may_have_been_sent_is_never_folded(path):
 )
 def test_nothing_is_ever_unaccounted_for(tmp_path_factory, steps):
     """Records, verdicts, notices and clock steps in any order, a tiny spool, acknowledgements now and then."""
-    spool = Spool(tmp_path_factory.mktemp("spool") / "s", "hall-1", Limits(history=1, backlog=100_000))
+    spool = Spool(tmp_path_factory.mktemp("spool") / "s", "hall-1", KEY, Limits(history=1, backlog=100_000))
     views, records, total = [], 0, 0
     for at, (count, verdict, told, acknowledge) in enumerate(steps):
         numbers = range(records, records + count)
@@ -253,7 +257,7 @@ def test_nothing_is_ever_unaccounted_for(tmp_path_factory, steps):
 
 
 def test_the_file_shrinks_again_after_a_long_outage(path):
-    spool = Spool(path, "hall-1", Limits(history=100_000))
+    spool = Spool(path, "hall-1", KEY, Limits(history=100_000))
     for _ in range(40):
         spool.append([draft(*range(400)) for _ in range(10)], MARK)
     spool.close()
