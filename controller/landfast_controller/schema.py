@@ -232,6 +232,16 @@ prunings = Table(
     Column("below", Integer, nullable=False),  # entries below it go
 )
 
+#: Who reads the log, as it says itself; the newest of each.
+readers = Table(
+    "readers",
+    derived,
+    Column("name", String, primary_key=True),  # SPIFFE id
+    Column("begin", Integer, nullable=False),  # the entry from which on
+    Column("head", Integer, nullable=False),  # how far the log reached then
+    Column("told_ns", BigInteger, nullable=False),
+)
+
 #: One row: the newest checkpoint, signed.
 checkpoint = Table(
     "checkpoint",

@@ -144,6 +144,7 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         placement = await Placement.load(store, connection)
         trust = await Trust.load(connection, config.directory)
         await shadows.load(connection)
+        exports = await Exports.load(store, connection)
     myself, sight = SpiffeId(authority.domain, Role.CONTROLLER), Sight(presence, config.rollout.limits)
     conductor = Conductor(store, placement, sight, myself)
     publisher = await Publisher.open(store, config.directory, authority.domain)
@@ -166,7 +167,7 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         watch=Watch(store, presence, config.incidents, myself),
         webhook=Webhook(store, config.incidents.webhook, authority.domain),
         pruner=Pruner(store, publisher, config.log.keep, myself),
-        exports=Exports(store),
+        exports=exports,
     )
 
 
