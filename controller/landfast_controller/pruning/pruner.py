@@ -30,7 +30,7 @@ _PERIOD_S = 3600.0
 _LOOK_S = 0.2
 
 #: Pages that a transaction gives back to the file system, 4 KiB each.
-_PAGES = 1024
+_PAGES = 256
 
 _log = structlog.get_logger()
 

@@ -71,7 +71,9 @@ class Review:
             self._check_reports(name, self.hosts.get(name, Host(name)))
 
     def _batch(self, index: int, view: BatchView, entry: Entry) -> None:
-        host = self.hosts.setdefault(view.host, Host(view.host, self._enrolled_before))
+        host = self.hosts.setdefault(view.host, Host(view.host))
+        if not host.batches and host.enrolled is None:
+            host.enrolled = self._enrolled_before
         _add(self.integrity, index, host.altered(view))
         _add(self.completeness, index, host.missing(view))
         host.advance(view, batch.digest(entry.content), entry.received_ns)
