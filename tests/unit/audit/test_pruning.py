@@ -1,5 +1,6 @@
 """Logs whose beginning is gone: what was announced in time is no finding, and everything else is."""
 
+import random
 import time
 
 import pytest
@@ -171,3 +172,12 @@ def test_hashes_of_pruned_entries_lead_to_the_root() -> None:
 
 def test_a_log_that_is_not_pruned_needs_enrolments() -> None:
     assert told(Story().batch(Chain("stranger").batch()).entries) == (["not-enrolled"], [])
+
+
+def test_no_part_of_what_is_left_can_be_altered_or_taken_away() -> None:
+    files, dice = _ordinary().left(512), random.Random(20261128)
+    for path in sorted(set(files) - {"checkpoint"}):
+        content, bit = bytearray(files[path]), dice.randrange(8 * len(files[path]))
+        content[bit // 8] ^= 1 << bit % 8
+        assert not verified(files | {path: bytes(content)}).integrity.holds, f"{path}, bit {bit}"
+        assert not verified({where: files[where] for where in files if where != path}).integrity.holds, path
