@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from landfast.tlog import minimum
 from landfast.v1.audit_pb2 import SubscribeRequest, SubscribeResponse
+from landfast_cli import log_sources
 from landfast_cli.refusals import is_passing
 from landfast_cli.session import Session
 
@@ -15,10 +17,16 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 
 
 class Follower:
-    """Reads the log entry by entry. `next` is the index to continue at; None until the controller has told one."""
+    """Reads the log entry by entry. `next` is the index to continue at; None until the controller has told one.
 
-    def __init__(self, session: Session, request: SubscribeRequest, say: Callable[[str], None]) -> None:
+    With `rest`, what is pruned of what was asked for is told, and the rest is read; else it is an error.
+    """
+
+    def __init__(
+        self, session: Session, request: SubscribeRequest, say: Callable[[str], None], *, rest: bool = False
+    ) -> None:
         self.next: int | None = None
+        self._rest = rest
         self._session = session
         self._wanted = request
         self._say = say
@@ -44,6 +52,8 @@ class Follower:
                     self.next = response.index + 1
                 return
             except grpc.RpcError as failure:
+                if self._skipped(failure):
+                    continue
                 self._pass_over(failure)
             self._stopped.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -56,6 +66,17 @@ class Follower:
         call = self._session.audit.Subscribe(request)
         self._call = call
         return call
+
+    def _skipped(self, failure: grpc.RpcError) -> bool:
+        """Goes to the oldest entry, once, when what was asked for is pruned and the rest is wanted."""
+        if not self._rest or self.next is not None or failure.code() != grpc.StatusCode.OUT_OF_RANGE:
+            return False
+        oldest = minimum.read(log_sources.controller(self._session))
+        if self._wanted.from_index >= oldest:
+            return False
+        self._say(f"{failure.details()}; reading it from there")
+        self.next = oldest
+        return True
 
     def _pass_over(self, failure: grpc.RpcError) -> None:
         """A connection that broke is made anew; one that never was is an error, and so is every refusal."""

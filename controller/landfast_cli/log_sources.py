@@ -5,7 +5,7 @@ from pathlib import Path
 import grpc
 
 from landfast.tlog import tiles
-from landfast.tlog.errors import TlogError
+from landfast.tlog.errors import PrunedError, TlogError
 from landfast.tlog.tree import Read
 from landfast.v1.audit_pb2 import ReadLogRequest
 from landfast_cli.errors import BadInputError, CouldNotError
@@ -20,6 +20,8 @@ def controller(session: Session) -> Read:
         try:
             return session.audit.ReadLog(ReadLogRequest(path=path), timeout=_TIMEOUT_S).content
         except grpc.RpcError as failure:
+            if failure.code() == grpc.StatusCode.OUT_OF_RANGE:
+                raise PrunedError(failure.details()) from None
             if failure.code() != grpc.StatusCode.NOT_FOUND:
                 raise
             raise TlogError(f"{path} is missing: {failure.details()}") from None

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from landfast.tlog import bundle, merkle, tiles
+from landfast.tlog import bundle, merkle, minimum, tiles
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.errors import TlogError
 from landfast.tlog.note import VerifierKey
-from landfast.tlog.tiles import CHECKPOINT, ENTRIES, Tile
+from landfast.tlog.tiles import CHECKPOINT, ENTRIES, WIDTH, Tile
 from landfast.tlog.tree import Read, Tree
 from landfast_cli.errors import CouldNotError
 from landfast_cli.log_sources import stored
@@ -28,6 +28,7 @@ class Mirror:
     def __init__(self, directory: Path, key: VerifierKey) -> None:
         """Raises TlogError when what is there is not of that log."""
         self._directory, self._key = directory, key
+        self.oldest = 0  # index of the first entry that is here
         note = directory / CHECKPOINT
         self._kept = Checkpoint.open(stored(note), key) if note.exists() else Checkpoint(key.name, 0, merkle.EMPTY)
 
@@ -37,10 +38,12 @@ class Mirror:
         newest = Checkpoint.open(note, self._key)
         tree = Tree(newest, read)
         self._check_goes_on(newest, tree)
-        for tile in tiles.row(ENTRIES, self._kept.size, newest.size):
+        for tile in tiles.row(ENTRIES, self._next(read, newest.size), newest.size):
             self._fetch(tile, tree, read)
             progress(tile.end, newest.size)
         self._write_tiles(tree)
+        if self.oldest:
+            self._write(minimum.PATH, minimum.encode(self.oldest))
         os.sync()
         self._write(CHECKPOINT, note)
         self._remove_outdated(newest.size)
@@ -53,6 +56,20 @@ class Mirror:
             raise TlogError(f"the log has {newest.size} entries now, and {kept.size} are here: it was cut; {_EVIDENCE}")
         if kept.size and tree.root_of(0, kept.size) != kept.root:
             raise TlogError(f"the log's first {kept.size} entries are not those that are here: a fork; {_EVIDENCE}")
+
+    def _next(self, read: Read, size: int) -> int:
+        """Where to go on. A new copy begins at the oldest entry; one that has a gap would be of no use."""
+        pruned, kept = minimum.read(read, size), self._kept.size
+        if not kept:
+            self.oldest = pruned
+            return pruned
+        if kept // WIDTH * WIDTH < pruned:
+            raise TlogError(
+                f"entries {kept} to {pruned - 1} are pruned and not here: this copy cannot go on without a gap; keep "
+                "it for what it has, and begin another one in a new directory"
+            )
+        self.oldest = minimum.read(lambda path: stored(self._directory / path), kept)
+        return kept
 
     def _fetch(self, tile: Tile, tree: Tree, read: Read) -> None:
         """Gets a bundle, unless an interrupted attempt has left it."""

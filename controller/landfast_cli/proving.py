@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from landfast import batch, event_key
 from landfast.event import printable
-from landfast.tlog import bundle, merkle, tiles
+from landfast.tlog import bundle, merkle, minimum, tiles
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.errors import TlogError
@@ -20,11 +20,13 @@ from landfast_cli.matching import Filter
 
 
 def prove(read: Read, key: VerifierKey, index: int) -> Proof:
-    """Raises TlogError when the log does not hold together, BadInputError when it does not reach to `index`."""
+    """Raises TlogError when the log does not hold together, PrunedError when the entry is not kept any more,
+    BadInputError when the log does not reach to `index`."""
     note = read(CHECKPOINT)
     tree = Tree(Checkpoint.open(note, key), read)
     if index >= tree.size:
         raise BadInputError(f"index {index}: the newest checkpoint tells of entries 0 to {tree.size - 1}")
+    minimum.check(read, tree.size, index)
     tile = tiles.at(ENTRIES, index // WIDTH, tree.size)
     entry = bundle.decode(read(tile.path), tile.width)[index % WIDTH]
     if merkle.leaf_hash(entry) != tree.tile(0, tile.index)[index % WIDTH]:

@@ -22,8 +22,11 @@ _WORDS = {
 
 
 def read(session: Session, request: SubscribeRequest, omitted: Omitted) -> Iterator[Sighting]:
-    """The sightings of the log, oldest first. What is left out is counted in `omitted`; progress on a terminal."""
-    follower = Follower(session, request, output.note)
+    """The sightings of the log, oldest first. What is left out is counted in `omitted`; progress on a terminal.
+
+    Of a log that is pruned the rest is read, and from when on there is anything is told.
+    """
+    follower = Follower(session, request, output.note, rest=True)
     with _progress() as show:
         for count, response in enumerate(follower.entries(), 1):
             if response.WhichOneof("entry") == "batch":

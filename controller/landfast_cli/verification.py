@@ -43,15 +43,22 @@ class Result:
 
 
 def verify(read: Read, key: VerifierKey, expected: Expected, progress: Callable[[int, int], None]) -> Result:
-    """Reads the whole log by its newest checkpoint."""
+    """Reads all that there is of the log by its newest checkpoint; again when it was pruned meanwhile."""
     try:
         checkpoint = Checkpoint.open(read(CHECKPOINT), key)
     except TlogError as error:
         broken = Verdict()
         broken.add(Finding("checkpoint", str(error), CHECKPOINT))
         return Result(None, broken, Review(broken, expected))
+    while True:
+        result = _verified(checkpoint, read, expected, progress)
+        if result.integrity.holds or Integrity(checkpoint, read).begin <= result.review.begin:
+            return result
+
+
+def _verified(checkpoint: Checkpoint, read: Read, expected: Expected, progress: Callable[[int, int], None]) -> Result:
     integrity = Integrity(checkpoint, read)
-    review = Review(integrity.verdict, expected)
+    review = Review(integrity.verdict, expected, integrity.begin)
     for index, entry in integrity.entries():
         review.take(index, entry)
         if index % _STEP == 0:
@@ -84,6 +91,7 @@ def document(result: Result) -> dict[str, Any]:
         and {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()},
         "integrity": result.integrity.document(),
         "completeness": result.review.completeness.document() if checkpoint else None,
+        "begin": result.review.begin,
         "events": result.review.events,
         "hosts": {printable(host.name): _host_document(host) for host in result.review.hosts.values()},
     }
@@ -99,7 +107,7 @@ def _host_document(host: Host) -> dict[str, Any]:
         "lost": host.account.lost,
         "banned": host.banned,
         "event_keys": sorted(map(event_key.text, host.keys)),
-        "keys_from": "roster" if host.own_keys else "log",
+        "keys_from": "roster" if host.own_keys else "log" if host.keys else None,
         "rekeyed": host.rekeyed,
         "newest": _time(host.received_ns),
     }
@@ -118,6 +126,8 @@ def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
     import click
 
     click.echo(f"{checkpoint.origin}: {checkpoint.size} entries; hosts: {len(review.hosts)}, events: {review.events}")
+    if review.begin:
+        click.echo(f"entries below {review.begin} are pruned: what follows is about those from there on")
     if review.hosts:
         headings = ("host", "sequence", "events", "folded", "lost", "newest (UTC)")
         output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
@@ -133,6 +143,8 @@ def _trusting(hosts: list[Host]) -> str:
 
 
 def _with_change(host: Host) -> str:
+    if not host.keys:
+        return f"{printable(host.name)} (none: its enrolment is pruned, so that nothing proves its batches)"
     changed = f" (another one since index {host.rekeyed})" if host.rekeyed is not None else ""
     return printable(host.name) + changed
 

@@ -19,6 +19,12 @@ from landfast_controller.store import Transaction
 
 _hosts = schema.hosts
 
+_DIFFERENT = (
+    "a different batch is stored under these numbers; two agents use this identity, or the host was set back to an "
+    "older state"
+)
+_PRUNED = "what was stored under these numbers is pruned: nobody can tell whether it was this batch"
+
 
 @dataclass
 class Chain:
@@ -112,12 +118,13 @@ async def save(transaction: Transaction, chains: list[Chain]) -> None:
 
 async def check_repeated(transaction: Transaction, chain: Chain, view: BatchView, digest: bytes) -> None:
     """Raises ConflictError unless exactly this batch is in the log already: its acknowledgement was lost on the way."""
+    if view.last == chain.last_sequence and digest == chain.last_hash:
+        return
     t = schema.log.c
     same = select(t.hash).where(t.host == view.host, t.first_sequence == view.first, t.index >= chain.start)
     stored = (await transaction.connection.execute(same)).scalar_one_or_none()
     if stored != digest:
         raise ConflictError(
             f"batch of host {view.host!r} with sequence {view.first} to {view.last}: expected sequence "
-            f"{chain.last_sequence + 1}, and a different batch is stored under these numbers; two agents use this "
-            f"identity, or the host was set back to an older state; {chain.remedy}"
+            f"{chain.last_sequence + 1}, and {_DIFFERENT if stored else _PRUNED}; {chain.remedy}"
         )

@@ -12,6 +12,9 @@ settle = "60s"
 [incidents]
 denials = 100
 webhook = "https://pager.example.net/hook"
+
+[log]
+keep = "400d"
 """
 
 from datetime import timedelta
@@ -21,6 +24,7 @@ from typing import Annotated
 import msgspec
 
 from landfast import durations
+from landfast.retention import NOTICE_S
 from landfast_controller.errors import BadInputError
 from landfast_controller.incidents.webhook import check_webhook
 from landfast_controller.rollout.decision import Limits
@@ -74,6 +78,16 @@ class Incidents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("denials_window and silent_after cannot be nothing; 10m is the default")
 
 
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`keep`: how long entries are kept at least; without it, for ever. What the log says of it counts, not this."""
+
+    keep: Duration | None = None
+
+    def __post_init__(self) -> None:
+        if self.keep is not None and self.keep.total_seconds() < NOTICE_S:
+            raise ValueError(f"keep is at least {NOTICE_S // 86400}d: auditors have that long to make a copy")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`directory` is what `landfast-controller init` made; `listen` is an address and port, port 0 for any free one.
 
@@ -88,6 +102,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     renew_expired_within: Duration = Duration(days=30)
     rollout: Rollout = Rollout()
     incidents: Incidents = Incidents()
+    log: Log = Log()
 
 
 def read(path: Path) -> Config:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from landfast_controller.authority import Authority
+from landfast_controller.exports import Exports
 from landfast_controller.incidents.desk import Desk
 from landfast_controller.incidents.watch import Watch
 from landfast_controller.incidents.webhook import Webhook
 from landfast_controller.ingest import Ingest
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
+from landfast_controller.pruning.pruner import Pruner
 from landfast_controller.publisher import Publisher
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.reports import Reports
@@ -40,3 +42,5 @@ class Deployment:
     desk: Desk
     watch: Watch
     webhook: Webhook
+    pruner: Pruner
+    exports: Exports

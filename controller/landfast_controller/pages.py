@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from landfast.tlog import bundle
 from landfast.tlog.bundle import Kind
 from landfast_controller import schema
+from landfast_controller.errors import OutOfRangeError
+from landfast_controller.pruning import records
 from landfast_controller.schema import LARGEST_INTEGER
 
 #: Entries of one page, at most 60,000 bytes each.
@@ -41,7 +44,12 @@ class Page:
 
 
 async def read(connection: AsyncConnection, start: int, head: int, hosts: Sequence[str]) -> Page:
-    """The next page of `start` to below `head`: control actions, and batches of `hosts` (none: of all)."""
+    """The next page of `start` to below `head`: control actions, and batches of `hosts` (none: of all).
+
+    Raises OutOfRangeError when some of that is pruned.
+    """
+    if start < (oldest := await records.oldest(connection)):
+        raise await _pruned(connection, f"index {start}", oldest)
     query = select(_t.index, _t.received_ns, _t.kind, _t.bytes).where(_t.index >= start, _t.index < head)
     if hosts:
         query = query.where(or_(_t.kind == Kind.CONTROL, _t.host.in_(hosts)))
@@ -51,11 +59,29 @@ async def read(connection: AsyncConnection, start: int, head: int, hosts: Sequen
 
 
 async def first_since(connection: AsyncConnection, unix_ns: int) -> int | None:
-    """Index of the first entry that was stored at `unix_ns` or later; None when there is none yet."""
+    """Index of the first entry that was stored at `unix_ns` or later; None when there is none yet.
+
+    Raises OutOfRangeError when it may be pruned.
+    """
     query = (
         select(_t.index)
         .where(_t.received_ns >= min(unix_ns, LARGEST_INTEGER))
         .order_by(_t.received_ns, _t.index)
         .limit(1)
     )
-    return (await connection.execute(query)).scalar_one_or_none()
+    first = (await connection.execute(query)).scalar_one_or_none()
+    if first is not None and first == (oldest := await records.oldest(connection)) > 0:
+        raise await _pruned(connection, f"the time {_time(unix_ns)}", oldest)
+    return first
+
+
+async def _pruned(connection: AsyncConnection, what: str, oldest: int) -> OutOfRangeError:
+    stored_ns = (await connection.execute(select(_t.received_ns).where(_t.index == oldest))).scalar_one()
+    return OutOfRangeError(
+        f"{what}: the log begins at index {oldest}, stored at {_time(stored_ns)}, and what was before it is pruned; "
+        f"begin there (--from {oldest}), or look into a mirror of the log"
+    )
+
+
+def _time(unix_ns: int) -> str:
+    return f"{datetime.fromtimestamp(unix_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -26,6 +26,7 @@ from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import log_key, pages, schema, told
 from landfast_controller.actions import action
 from landfast_controller.errors import UnavailableError
+from landfast_controller.pruning import records
 from landfast_controller.store import Store, Transaction
 
 #: Seconds between checkpoints: auditors are promised two at most.
@@ -65,6 +66,11 @@ class Publisher:
                 return cls(store, directory, await _begin(store, directory, domain), Frontier(), None)
             signer = _key(directory, domain)
             frontier = await _resumed(connection, note, signer.verifier) if note else Frontier()
+            oldest = await records.oldest(connection)
+        if oldest > frontier.size:
+            raise UnavailableError(
+                f"the tree of the log has {frontier.size} entries, and {oldest} are pruned; {_REMEDY}"
+            )
         known = told.read(directory, signer.verifier)
         if known and known.size > store.head.index:
             raise UnavailableError(

@@ -7,29 +7,37 @@ at the tree's right edge would be written anew with each checkpoint, up to 15 MB
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from landfast.tlog import bundle, merkle, tiles
+from landfast.tlog import bundle, merkle, minimum, tiles
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.errors import TlogError
 from landfast.tlog.tiles import ENTRIES, Tile
 from landfast_controller import schema
-from landfast_controller.errors import InvalidError, NotFoundError
+from landfast_controller.errors import InvalidError, NotFoundError, OutOfRangeError
+from landfast_controller.pruning import records
 
 _log, _tiles, _checkpoint = schema.log.c, schema.tiles.c, schema.checkpoint.c
 
 
 async def read(connection: AsyncConnection, path: str) -> bytes:
-    """What is at `path`. Raises InvalidError for what is no path, NotFoundError beyond the newest checkpoint."""
+    """What is at `path`.
+
+    Raises InvalidError for what is no path, NotFoundError beyond the newest checkpoint, OutOfRangeError for entries
+    that are pruned.
+    """
     if path == tiles.CHECKPOINT:
         note: bytes = (await connection.execute(select(_checkpoint.note))).scalar_one()
         return note
-    tile = _parsed(path)
+    if path == minimum.PATH:
+        return minimum.encode(await records.oldest(connection))
+    tile = parsed(path)
     size = (await connection.execute(select(_checkpoint.size))).scalar_one()
     if tile.end > size:
         raise NotFoundError(f"{path}: it reaches to entry {tile.end}, and the newest checkpoint to {size}")
     return await (_bundle if tile.level == ENTRIES else _hashes)(connection, tile)
 
 
-def _parsed(path: str) -> Tile:
+def parsed(path: str) -> Tile:
+    """The tile at `path`. Raises InvalidError."""
     try:
         return Tile.parse(path)
     except TlogError as error:
@@ -43,6 +51,8 @@ async def _hashes(connection: AsyncConnection, tile: Tile) -> bytes:
 
 
 async def _bundle(connection: AsyncConnection, tile: Tile) -> bytes:
+    if tile.begin < (oldest := await records.oldest(connection)):
+        raise OutOfRangeError(f"{tile.path}: its entries are pruned; the log begins at index {oldest}")
     query = select(_log.kind, _log.received_ns, _log.bytes).where(_log.index >= tile.begin, _log.index < tile.end)
     rows = await connection.execute(query.order_by(_log.index))
     return bundle.encode(Entry(Kind(kind), received_ns, content).encode() for kind, received_ns, content in rows)

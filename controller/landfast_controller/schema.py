@@ -1,7 +1,8 @@
 """The tables of the controller's database.
 
 `log` is append-only: its index counts from 0 without a gap, its entries are the exact bytes that were received or
-decided. Everything else is state that follows from what was logged in the same transaction. Times are nanoseconds
+decided. Whole bundles of 256 may be pruned at its beginning. Everything else is state that follows from what was logged
+in the same transaction. Times are nanoseconds
 since 1970 (CLOCK_REALTIME).
 """
 
@@ -214,6 +215,33 @@ incident_cursor = Table(
     derived,
     Column("id", Integer, primary_key=True),  # 1
     Column("next", Integer, nullable=False),
+)
+
+#: How long the log says that it keeps its entries.
+retention = Table(
+    "retention",
+    derived,
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("published_ns", BigInteger, nullable=False),
+    Column("keep_s", BigInteger),  # null: for ever
+)
+
+#: What the log says of its own prunings; they may still have to be carried out.
+prunings = Table(
+    "prunings",
+    derived,
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("below", Integer, nullable=False),  # entries below it go
+)
+
+#: Who reads the log, as it says itself; the newest of each.
+readers = Table(
+    "readers",
+    derived,
+    Column("name", String, primary_key=True),  # SPIFFE id
+    Column("begin", Integer, nullable=False),  # the entry from which on
+    Column("head", Integer, nullable=False),  # how far the log reached then
+    Column("told_ns", BigInteger, nullable=False),
 )
 
 #: One row: the newest checkpoint, signed.

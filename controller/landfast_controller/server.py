@@ -29,6 +29,7 @@ from landfast_controller.certificate import ServerCertificate
 from landfast_controller.config import Config
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import UnavailableError
+from landfast_controller.exports import Exports
 from landfast_controller.incidents.desk import Desk
 from landfast_controller.incidents.watch import Watch
 from landfast_controller.incidents.webhook import Webhook
@@ -36,6 +37,7 @@ from landfast_controller.ingest import Ingest
 from landfast_controller.initialise import DATABASE, SERVER
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
+from landfast_controller.pruning.pruner import Pruner
 from landfast_controller.publisher import Publisher
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.reports import Reports
@@ -123,6 +125,7 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
         beside(deployment.publisher.run()),
         beside(deployment.watch.run()),
         beside(deployment.webhook.run()),
+        beside(deployment.pruner.run()),
     ):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
@@ -141,6 +144,7 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         placement = await Placement.load(store, connection)
         trust = await Trust.load(connection, config.directory)
         await shadows.load(connection)
+        exports = await Exports.load(store, connection)
     myself, sight = SpiffeId(authority.domain, Role.CONTROLLER), Sight(presence, config.rollout.limits)
     conductor = Conductor(store, placement, sight, myself)
     publisher = await Publisher.open(store, config.directory, authority.domain)
@@ -162,6 +166,8 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         desk=Desk(store),
         watch=Watch(store, presence, config.incidents, myself),
         webhook=Webhook(store, config.incidents.webhook, authority.domain),
+        pruner=Pruner(store, publisher, config.log.keep, myself),
+        exports=exports,
     )
 
 

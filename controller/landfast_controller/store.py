@@ -29,6 +29,16 @@ from landfast_controller.recent import RecentLeaves
 
 T = TypeVar("T")
 
+#: The first is for new files, and must come before anything is in them; what is pruned is overwritten.
+_PRAGMAS = (
+    "auto_vacuum = INCREMENTAL",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "busy_timeout = 5000",
+    "secure_delete = ON",
+)
+
 
 @dataclass(frozen=True)
 class NewEntry:
@@ -142,6 +152,14 @@ class Store:
             await self.head.advance(transaction.next_index)
         return result
 
+    async def shrink(self, pages: int) -> int:
+        """Gives up to so many free pages back to the file system, in a transaction; returns how many are left."""
+        async with self._writing, self._writer.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.executescript(f"PRAGMA incremental_vacuum({pages})")  # execute would free one page of them
+            left: int = (await connection.execute(text("PRAGMA freelist_count"))).scalar_one()
+            return left
+
     async def close(self) -> None:
         async with self._writing:
             await self._reader.dispose()
@@ -158,7 +176,7 @@ def _engine(path: Path, begin: str) -> AsyncEngine:
 def _configure(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

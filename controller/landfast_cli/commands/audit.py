@@ -53,15 +53,18 @@ Examples:
 def mirror(directory: Path, key: Path | None) -> None:
     """Copy what is new of the log to DIRECTORY, every entry verified on the way.
 
-    It goes on where it ended. DIRECTORY has the layout of c2sp.org/tlog-tiles:
-    any web server can publish it.
+    It goes on where it ended, and keeps what the controller prunes. DIRECTORY
+    has the layout of c2sp.org/tlog-tiles: any web server can publish it.
     """
     from landfast_cli.mirroring import Mirror
     from landfast_cli.verification import progress_bar
 
     with _judged(), _reading(None) as read, progress_bar("copying the log") as progress:
-        newest = Mirror(directory, _known(key)).update(read, progress)
+        copy = Mirror(directory, _known(key))
+        newest = copy.update(read, progress)
     click.echo(f"{directory}: {newest.size} entries of {newest.origin}, root {newest.root.hex()}")
+    if copy.oldest:
+        click.echo(f"it begins at index {copy.oldest}: what was before had been pruned when this copy was begun")
 
 
 @audit.command(
@@ -87,7 +90,8 @@ def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_af
     Integrity: every entry leads to the root that the log has signed, and the
     hosts' batches to each other; each is signed by its host. A host's event key
     is the one in the roster, else the log's word. Completeness: no gap, no loss,
-    no silent host.
+    no silent host. What is pruned was announced in the log, and old enough by
+    its policy.
     """
     import sys
 
@@ -168,11 +172,13 @@ def _reading(offline: Path | None) -> "Iterator[Read]":
 @contextmanager
 def _judged() -> Iterator[None]:
     """What is wrong with the log is an answer, and it is no."""
-    from landfast.tlog.errors import TlogError
-    from landfast_cli.errors import AnswerIsNoError
+    from landfast.tlog.errors import PrunedError, TlogError
+    from landfast_cli.errors import AnswerIsNoError, CouldNotError
 
     try:
         yield
+    except PrunedError as error:
+        raise CouldNotError(str(error)) from None
     except TlogError as error:
         raise AnswerIsNoError(str(error)) from None
 

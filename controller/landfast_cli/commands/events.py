@@ -61,6 +61,8 @@ def follow(
     """Print events as they come, from now on or from where --from says.
 
     A broken connection is made anew, without loss or repetition. Ctrl-C ends it.
+    When the log was pruned beyond --from, that is an error which names the index
+    of its oldest entry.
     """
     import time
 
@@ -77,10 +79,11 @@ def follow(
     if verdict:
         request.verdicts = request.Verdicts.Value(f"VERDICTS_{verdict.upper()}")
     commands = frozenset(map(event.comm, processes))
-    _print(request, Filter(frozenset(classes), verdict, prefixes, commands, canary, heartbeats), form)
+    wanted = Filter(frozenset(classes), verdict, prefixes, commands, canary, heartbeats)
+    _print(request, wanted, form, rest=start is None)
 
 
-def _print(request: "SubscribeRequest", wanted: "Filter", form: str) -> None:
+def _print(request: "SubscribeRequest", wanted: "Filter", form: str, *, rest: bool) -> None:
     """Prints what comes. An entry that has been begun is finished before a signal ends it."""
     import signal
 
@@ -88,7 +91,7 @@ def _print(request: "SubscribeRequest", wanted: "Filter", form: str) -> None:
     from landfast_cli.session import session
 
     with session() as current:
-        follower = following.Follower(current, request, output.note)
+        follower = following.Follower(current, request, output.note, rest=rest)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: follower.stop())
         for response in follower.entries():

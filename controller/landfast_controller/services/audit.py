@@ -14,11 +14,14 @@ from landfast.v1.audit_pb2 import (
 )
 from landfast.v1.audit_pb2_grpc import AuditServiceServicer
 from landfast_controller import matching, pages, resources
-from landfast_controller.callers import Context
+from landfast_controller.callers import Context, caller_of
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import OutOfRangeError
 from landfast_controller.matching import Filter
 from landfast_controller.pages import Entry, Page
+
+#: What entries are read by, unlike hashes and checkpoints.
+_BUNDLES = "tile/entries/"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class AuditService(AuditServiceServicer):
     async def Subscribe(self, request: SubscribeRequest, context: Context) -> AsyncIterator[SubscribeResponse]:
         wanted = matching.requested(request)
         position = await self._start(request)
+        await self.deployment.exports.note(caller_of(context), position, "Subscribe")
+        if request.WhichOneof("start") is None:
+            position = self.deployment.store.head.index  # after the entry that tells of this reader
         if request.WhichOneof("start") != "from_index" and position:
             yield SubscribeResponse(index=position - 1, progress=True)
         while request.follow or position < self.deployment.store.head.index:
@@ -39,7 +45,10 @@ class AuditService(AuditServiceServicer):
 
     async def ReadLog(self, request: ReadLogRequest, context: Context) -> ReadLogResponse:
         async with self.deployment.store.reading() as connection:
-            return ReadLogResponse(content=await resources.read(connection, request.path))
+            content = await resources.read(connection, request.path)
+        if request.path.startswith(_BUNDLES):
+            await self.deployment.exports.note(caller_of(context), resources.parsed(request.path).begin, "ReadLog")
+        return ReadLogResponse(content=content)
 
     async def GetLogKey(self, request: GetLogKeyRequest, context: Context) -> GetLogKeyResponse:
         return GetLogKeyResponse(verifier_key=str(self.deployment.publisher.key))

@@ -8,7 +8,7 @@ says where.
 from collections.abc import Iterator
 
 from landfast.audit.findings import Finding, Verdict
-from landfast.tlog import bundle, merkle, tiles
+from landfast.tlog import bundle, merkle, minimum, tiles
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.errors import TlogError
 from landfast.tlog.frontier import Frontier
@@ -17,19 +17,31 @@ from landfast.tlog.tree import Read
 
 
 class Integrity:
-    """Reads a log from its beginning to the checkpoint, with one tile of each level in memory."""
+    """Reads a log from its beginning to the checkpoint, with one tile of each level in memory.
+
+    Of entries below `begin`, which are pruned, there are only hashes.
+    """
 
     def __init__(self, checkpoint: Checkpoint, read: Read) -> None:
         self.verdict = Verdict()
         self._checkpoint, self._read = checkpoint, read
         self._latest: dict[int, tuple[int, list[bytes]]] = {}
+        self.begin = self._minimum()
 
     def entries(self) -> Iterator[tuple[int, bytes]]:
         """Index and bytes of every entry that is as its hash says. The verdict is complete at the end."""
         for tile in tiles.row(ENTRIES, 0, self._checkpoint.size):
-            yield from self._bundle(tile)
+            if tile.begin >= self.begin:
+                yield from self._bundle(tile)
             self._climb(tile.index)
         self._check_root()
+
+    def _minimum(self) -> int:
+        try:
+            return minimum.read(self._read, self._checkpoint.size)
+        except TlogError as error:
+            self._find("unreadable", str(error), minimum.PATH)
+            return 0
 
     def _bundle(self, tile: Tile) -> Iterator[tuple[int, bytes]]:
         hashes = self._tile(0, tile.index)

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from landfast import batch
 from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
+from landfast.audit.pruning import Pruning
 from landfast.batch import BatchError, BatchView
 from landfast.event import printable
 from landfast.tlog.bundle import Entry, Kind
@@ -27,13 +28,22 @@ class Expected:
 
 
 class Review:
-    """`integrity` is the verdict that findings against chains are added to; `completeness` is this one's own."""
+    """`integrity` is the verdict that findings against chains are added to; `completeness` is this one's own.
 
-    def __init__(self, integrity: Verdict, expected: Expected) -> None:
+    `begin` is the index of the oldest entry: what hosts did before it is pruned, and nobody's gap.
+    """
+
+    def __init__(self, integrity: Verdict, expected: Expected, begin: int = 0) -> None:
         self.integrity, self.completeness = integrity, Verdict()
         self.hosts: dict[str, Host] = {}
         self._expected = expected
+        self._pruning = Pruning(begin)
         self._now_ns = 0
+
+    @property
+    def begin(self) -> int:
+        """Index of the oldest entry."""
+        return self._pruning.begin
 
     @property
     def events(self) -> int:
@@ -52,15 +62,18 @@ class Review:
                 text = "stored before the entry that precedes it: the controller's times never run backwards"
                 self.integrity.add(Finding("time", text, index=index))
             self._now_ns = max(self._now_ns, entry.received_ns)
+            self._pruning.take(index, entry)
             if entry.kind == Kind.BATCH:
                 self._batch(index, batch.decode(entry.content), entry)
             else:
-                self._control(index, ControlAction.FromString(entry.content))
+                self._control(index, ControlAction.FromString(entry.content), entry)
         except (TlogError, BatchError, DecodeError) as error:
             self.integrity.add(Finding("malformed", f"an entry that no controller admits: {error}", index=index))
 
     def end(self) -> None:
-        """After the last entry: who should have reported and has not."""
+        """After the last entry: who should have reported and has not, and what nobody said would be pruned."""
+        for finding in self._pruning.end():
+            self.integrity.add(finding)
         expected = self._expected.hosts
         for name in sorted(expected if expected is not None else self.hosts):
             self._check_reports(name, self._host(name))
@@ -71,12 +84,19 @@ class Review:
 
     def _batch(self, index: int, view: BatchView, entry: Entry) -> None:
         host = self.hosts[view.host] = self._host(view.host)
+        if not host.batches and host.enrolled is None:
+            host.enrolled = self._enrolled_before
         _add(self.integrity, index, host.forged(view, entry.content))
         _add(self.integrity, index, host.altered(view))
         _add(self.completeness, index, host.missing(view))
         host.advance(view, batch.digest(entry.content), entry.received_ns)
 
-    def _control(self, index: int, action: ControlAction) -> None:
+    @property
+    def _enrolled_before(self) -> int | None:
+        """For hosts whose enrolment may be pruned: their account begins with the first batch that is there."""
+        return self.begin - 1 if self.begin else None
+
+    def _control(self, index: int, action: ControlAction, entry: Entry) -> None:
         host = self.hosts.get(action.subject)
         match action.kind:
             case ControlAction.KIND_HOST_ENROLLED:
@@ -84,11 +104,16 @@ class Review:
                 _add(self.integrity, index, joined.enrol(index, action.fields["event_key"]))
             case ControlAction.KIND_HOST_BANNED | ControlAction.KIND_HOST_UNBANNED if host:
                 host.banned = action.kind == ControlAction.KIND_HOST_BANNED
+            case ControlAction.KIND_RETENTION_POLICY:
+                self._pruning.publish(index, entry.received_ns, action)
+            case ControlAction.KIND_LOG_PRUNED:
+                _add(self.integrity, index, self._pruning.announce(index, entry.received_ns, action))
 
     def _check_reports(self, name: str, host: Host) -> None:
         quiet_s = (self._now_ns - host.received_ns) // 10**9
         if not host.batches:
-            text = "enrolled, and never reported" if host.enrolled is not None else "never enrolled, never reported"
+            before = f"no sign of it since the oldest entry, {self.begin}" if self.begin else "never enrolled"
+            text = "enrolled, and never reported" if host.enrolled is not None else f"{before}, never reported"
             self.completeness.add(Finding("never-reported", text, index=host.enrolled, host=printable(name)))
         elif quiet_s > self._expected.silent_after_s:
             why = ", and banned" if host.banned else ""

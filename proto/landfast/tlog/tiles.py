@@ -20,7 +20,8 @@ ENTRIES = -1
 
 CHECKPOINT = "checkpoint"
 
-_LARGEST_SIZE = 2**63
+#: Entries that a log can have.
+LARGEST_SIZE = 2**63
 _PATH = re.compile(r"tile/(entries|0|[1-9]\d?)/((?:x\d{3}/)*\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
 
 
@@ -46,7 +47,7 @@ class Tile:
             level, elements, width = found.groups()
             index = int(elements.replace("/", "").replace("x", ""))
             tile = cls(ENTRIES if level == "entries" else int(level), index, int(width or WIDTH))
-            if tile.path == path and tile.level < 64 and tile.begin < _LARGEST_SIZE:
+            if tile.path == path and tile.level < 64 and tile.begin < LARGEST_SIZE:
                 return tile
         raise TlogError(f"path {path!r}: neither `{CHECKPOINT}` nor that of a tile, such as tile/0/x001/234.p/56")
 

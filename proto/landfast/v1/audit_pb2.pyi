@@ -264,6 +264,16 @@ class ControlAction(_message.Message):
         """A rule has found what somebody should look at; the subject is the incident's number."""
         KIND_INCIDENT_ACKNOWLEDGED: ControlAction._Kind.ValueType  # 28
         KIND_INCIDENT_CLOSED: ControlAction._Kind.ValueType  # 29
+        KIND_RETENTION_POLICY: ControlAction._Kind.ValueType  # 40
+        """Entries are kept for at least so long from now on; see landfast/retention.py for when that permits pruning.
+        `keep_s` is in seconds; without it, for ever.
+        """
+        KIND_LOG_PRUNED: ControlAction._Kind.ValueType  # 41
+        """The contents of the entries below the subject, an index, are removed once a checkpoint tells of this one."""
+        KIND_LOG_READ: ControlAction._Kind.ValueType  # 42
+        """Somebody reads the log, from the entry `from` on. Told once an hour of each identity, and again when it goes more
+        than twice as far back.
+        """
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     KIND_UNSPECIFIED: ControlAction.Kind.ValueType  # 0
@@ -309,6 +319,16 @@ class ControlAction(_message.Message):
     """A rule has found what somebody should look at; the subject is the incident's number."""
     KIND_INCIDENT_ACKNOWLEDGED: ControlAction.Kind.ValueType  # 28
     KIND_INCIDENT_CLOSED: ControlAction.Kind.ValueType  # 29
+    KIND_RETENTION_POLICY: ControlAction.Kind.ValueType  # 40
+    """Entries are kept for at least so long from now on; see landfast/retention.py for when that permits pruning.
+    `keep_s` is in seconds; without it, for ever.
+    """
+    KIND_LOG_PRUNED: ControlAction.Kind.ValueType  # 41
+    """The contents of the entries below the subject, an index, are removed once a checkpoint tells of this one."""
+    KIND_LOG_READ: ControlAction.Kind.ValueType  # 42
+    """Somebody reads the log, from the entry `from` on. Told once an hour of each identity, and again when it goes more
+    than twice as far back.
+    """
 
     @_typing.final
     class FieldsEntry(_message.Message):

@@ -56,8 +56,10 @@ class AuditServiceServicer:
 
     def Subscribe(self, request, context):
         """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-        indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
-        opens with `progress`, so that a reader knows from the start where to continue after a break.
+        indexes that there are when the log does not hold the one asked for, or not any more: also in the middle of the
+        stream, for a reader that pruning has overtaken, and for a time before the oldest entry of a pruned log. Unless it
+        begins at an index, the stream opens with `progress`, so that a reader knows from the start where to continue after
+        a break.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,7 +68,8 @@ class AuditServiceServicer:
     def ReadLog(self, request, context):
         """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
         ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-        NOT_FOUND for what the newest checkpoint does not reach.
+        NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
+        path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,13 +35,16 @@ class AuditServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     Subscribe: _grpc.UnaryStreamMultiCallable[_audit_pb2.SubscribeRequest, _audit_pb2.SubscribeResponse]
     """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-    indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
-    opens with `progress`, so that a reader knows from the start where to continue after a break.
+    indexes that there are when the log does not hold the one asked for, or not any more: also in the middle of the
+    stream, for a reader that pruning has overtaken, and for a time before the oldest entry of a pruned log. Unless it
+    begins at an index, the stream opens with `progress`, so that a reader knows from the start where to continue after
+    a break.
     """
     ReadLog: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ReadLogRequest, _audit_pb2.ReadLogResponse]
     """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
     ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-    NOT_FOUND for what the newest checkpoint does not reach.
+    NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
+    path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
     """
     GetLogKey: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetLogKeyRequest, _audit_pb2.GetLogKeyResponse]
     """The key that signs checkpoints."""
@@ -51,13 +54,16 @@ class AuditServiceAsyncStub(AuditServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Subscribe: _aio.UnaryStreamMultiCallable[_audit_pb2.SubscribeRequest, _audit_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-    indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
-    opens with `progress`, so that a reader knows from the start where to continue after a break.
+    indexes that there are when the log does not hold the one asked for, or not any more: also in the middle of the
+    stream, for a reader that pruning has overtaken, and for a time before the oldest entry of a pruned log. Unless it
+    begins at an index, the stream opens with `progress`, so that a reader knows from the start where to continue after
+    a break.
     """
     ReadLog: _aio.UnaryUnaryMultiCallable[_audit_pb2.ReadLogRequest, _audit_pb2.ReadLogResponse]  # type: ignore[assignment]
     """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
     ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-    NOT_FOUND for what the newest checkpoint does not reach.
+    NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
+    path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
     """
     GetLogKey: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetLogKeyRequest, _audit_pb2.GetLogKeyResponse]  # type: ignore[assignment]
     """The key that signs checkpoints."""
@@ -70,8 +76,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.SubscribeResponse], _abc.AsyncIterator[_audit_pb2.SubscribeResponse]]:
         """Entries of the log in order of their index, without a gap in what matches the filter. OUT_OF_RANGE with the
-        indexes that there are when the log does not hold the one asked for. Unless it begins at an index, the stream
-        opens with `progress`, so that a reader knows from the start where to continue after a break.
+        indexes that there are when the log does not hold the one asked for, or not any more: also in the middle of the
+        stream, for a reader that pruning has overtaken, and for a time before the oldest entry of a pruned log. Unless it
+        begins at an index, the stream opens with `progress`, so that a reader knows from the start where to continue after
+        a break.
         """
 
     @_abc_1.abstractmethod
@@ -82,7 +90,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_pb2.ReadLogResponse, _abc.Awaitable[_audit_pb2.ReadLogResponse]]:
         """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
         ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-        NOT_FOUND for what the newest checkpoint does not reach.
+        NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
+        path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
         """
 
     @_abc_1.abstractmethod

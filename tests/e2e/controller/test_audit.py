@@ -319,6 +319,7 @@ def test_a_deployment_of_before_gets_a_key_and_a_tree(fresh: Deployment, tmp_pat
         made.start()
         person = Person(made, tmp_path)
         person.login(made.directory / "first-approver.pem")
-        assert person.json("audit", "verify")["checkpoint"]["size"] == asyncio.run(_head(made))
+        size = asyncio.run(_head(made))
+        eventually(lambda: person.json("audit", "verify")["checkpoint"]["size"] == size, "a tree of all of it", 30)
     finally:
         made.remove()

@@ -20,8 +20,13 @@ START_NS, STEP_NS = 1_790_000_000 * 10**9, 10**9
 class Story:
     """Entries, one a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, start_ns: int = START_NS) -> None:
         self.entries: list[bytes] = []
+        self.now_ns = start_ns
+
+    def later(self, days: float) -> "Story":
+        self.now_ns += int(days * 24 * 3600 * 10**9)
+        return self
 
     def batch(self, data: bytes) -> "Story":
         return self._add(Kind.BATCH, data)
@@ -35,8 +40,8 @@ class Story:
         return self.control(ControlAction.KIND_HOST_ENROLLED, host, event_key=key)
 
     def _add(self, kind: Kind, content: bytes) -> "Story":
-        received_ns = START_NS + len(self.entries) * STEP_NS
-        self.entries.append(Entry(kind, received_ns, content).encode())
+        self.entries.append(Entry(kind, self.now_ns, content).encode())
+        self.now_ns += STEP_NS
         return self
 
 
@@ -58,7 +63,7 @@ def roster(*hosts: str) -> Roster:
 def verified(files: dict[str, bytes], hosts: Roster | None = None, silent_after_s: int = 60) -> Review:
     """Both verdicts on a log whose checkpoint is sound."""
     integrity = Integrity(Checkpoint.open(files["checkpoint"], naive.SIGNER.verifier), naive.reader(files))
-    review = Review(integrity.verdict, Expected(hosts, silent_after_s))
+    review = Review(integrity.verdict, Expected(hosts, silent_after_s), integrity.begin)
     for index, entry in integrity.entries():
         review.take(index, entry)
     review.end()

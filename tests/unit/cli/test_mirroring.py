@@ -34,7 +34,7 @@ def _breaking(files: dict[str, bytes], after: int) -> Read:
     def read(path: str) -> bytes:
         if next(left, None) is None:
             raise _BrokenError
-        return files[path]
+        return naive.reader(files)(path)
 
     return read
 
@@ -81,6 +81,32 @@ def test_what_is_not_the_log_that_is_here_changes_nothing(tmp_path: Path, files:
     with pytest.raises(TlogError, match=why):
         _update(tmp_path, naive.reader(files))
     assert _content(tmp_path) | before == _content(tmp_path)
+
+
+def _pruned(files: dict[str, bytes], begin: int) -> dict[str, bytes]:
+    gone = {f"tile/entries/{index:03}" for index in range(begin // 256)}
+    return {path: files[path] for path in set(files) - gone} | {"minimum-index": b"%d\n" % begin}
+
+
+def test_a_new_copy_begins_at_the_oldest_entry_and_keeps_what_goes_later(tmp_path: Path) -> None:
+    _update(tmp_path, naive.reader(_pruned(naive.published(_ENTRIES[:520]), 256)))
+    assert _content(tmp_path) == _pruned(naive.published(_ENTRIES[:520]), 256)
+    _update(tmp_path, naive.reader(_pruned(naive.published(_ENTRIES), 512)))
+    assert _content(tmp_path) == _pruned(naive.published(_ENTRIES), 256)
+
+
+def test_a_whole_copy_stays_whole(tmp_path: Path) -> None:
+    _update(tmp_path, naive.reader(naive.published(_ENTRIES[:512])))
+    _update(tmp_path, naive.reader(_pruned(naive.published(_ENTRIES), 512)))
+    assert _content(tmp_path) == naive.published(_ENTRIES)
+
+
+def test_a_copy_that_would_get_a_gap_says_so_and_stays_as_it_is(tmp_path: Path) -> None:
+    before = naive.published(_ENTRIES[:300])
+    _update(tmp_path, naive.reader(before))
+    with pytest.raises(TlogError, match="entries 300 to 511 are pruned and not here"):
+        _update(tmp_path, naive.reader(_pruned(naive.published(_ENTRIES), 512)))
+    assert _content(tmp_path) == before
 
 
 def test_a_copy_of_another_log_is_not_touched(tmp_path: Path) -> None:
