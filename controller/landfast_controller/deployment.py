@@ -18,6 +18,7 @@ from landfast_controller.roster import Roster
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
+from landfast_controller.witnesses.rounds import Rounds
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,4 @@ class Deployment:
     desk: Desk
     watch: Watch
     webhook: Webhook
+    rounds: Rounds

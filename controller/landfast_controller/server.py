@@ -54,6 +54,7 @@ from landfast_controller.services.shadow import ShadowService
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
+from landfast_controller.witnesses.rounds import Rounds
 
 _CONTRACT = (
     agent_pb2,
@@ -123,6 +124,7 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
         beside(deployment.publisher.run()),
         beside(deployment.watch.run()),
         beside(deployment.webhook.run()),
+        beside(deployment.rounds.run()),
     ):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
@@ -162,6 +164,9 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         desk=Desk(store),
         watch=Watch(store, presence, config.incidents, myself),
         webhook=Webhook(store, config.incidents.webhook, authority.domain),
+        rounds=await Rounds.open(
+            store, publisher, config.witnesses, config.incidents.silent_after.total_seconds(), myself
+        ),
     )
 
 

@@ -36,6 +36,11 @@ class Review:
     def events(self) -> int:
         return sum(host.events for host in self.hosts.values())
 
+    @property
+    def newest_ns(self) -> int:
+        """When the newest entry was stored, in nanoseconds since 1970."""
+        return self._now_ns
+
     def take(self, index: int, data: bytes) -> None:
         """The entry at `index`, as the tree proves it."""
         try:

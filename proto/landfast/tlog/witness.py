@@ -26,7 +26,8 @@ LIMIT = 2**17
 
 #: Paths beside those of tlog-tiles: the checkpoint that witnesses are asked to cosign now, and (by the ID of its key)
 #: the newest one that a witness has cosigned.
-NEXT = "witness/next"
+PREFIX = "witness/"
+NEXT = f"{PREFIX}next"
 
 _MOST_HASHES = 63
 _NUMBER = r"(0|[1-9][0-9]{0,18})"
@@ -109,7 +110,7 @@ class Submission:
 
 def path_of(key: WitnessKey) -> str:
     """Where the newest checkpoint is found that this witness has cosigned."""
-    return f"witness/{key.id.hex()}"
+    return f"{PREFIX}{key.id.hex()}"
 
 
 def size_line(size: int) -> bytes:
