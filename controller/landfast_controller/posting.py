@@ -5,6 +5,7 @@ It needs no thread, so that whoever does not answer holds up nothing but itself,
 
 import asyncio
 import io
+import re
 import ssl
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 _TIMEOUT_S = 10.0
+_URL = re.compile(r"[!-~]+")
 _PORTS = {"http": 80, "https": 443}
 
 #: Bytes of an answer, headers included.
@@ -40,7 +42,7 @@ async def post(url: str, body: bytes, content_type: str) -> Answer:
 def check_url(url: str) -> None:
     """Raises ValueError unless it is one that can be posted to."""
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.username or not (url.isascii() and url.isprintable()):
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username or not _URL.fullmatch(url):
         raise ValueError(f"url {url!r}: use https://HOST/PATH")
     parts.port  # noqa: B018 # which raises ValueError too
 

@@ -45,8 +45,8 @@ def create(directory: Path, name: str) -> WitnessKey:
 def opened(directory: Path) -> Iterator[Cosigner]:
     """The key, while nobody else uses the directory: two witnesses of one key could cosign two histories."""
     try:
-        lock = (directory / _LOCK).open("a")
         cosigner = _cosigner(directory)
+        lock = (directory / _LOCK).open("a")
     except OSError as error:
         raise CouldNotError(
             f"{error.filename}: {error.strerror}; make a witness with `landfast audit witness create`"

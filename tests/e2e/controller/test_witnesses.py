@@ -272,6 +272,19 @@ def _incident(auditor: Person) -> str:
     raise AssertionError("incidents cannot be listed")
 
 
+@pytest.mark.long
+def test_a_witness_that_never_looks_is_an_incident_and_ends_no_round_for_others(
+    watched: Deployment, partner: Partner, looker: Partner, tmp_path: Path
+) -> None:
+    watched.settings = watched.settings.replace('silent_after = "30d"', 'silent_after = "20s"')
+    watched.start()
+    auditor = _auditor(watched, tmp_path)
+    _report(watched, "hall", 3)
+    eventually(lambda: "cosigned nothing for" in _incident(auditor), "it is missed", 3 * _WAIT_S, 1)
+    _report(watched, "hall-2", 3)
+    _cosigned(watched, partner, _settled(watched))
+
+
 async def test_the_controller_takes_only_cosignatures_of_its_witnesses_over_its_own_log(
     watched: Deployment, looker: Partner, tmp_path: Path
 ) -> None:
