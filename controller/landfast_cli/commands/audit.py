@@ -32,6 +32,7 @@ Examples:
   landfast audit verify --key log.pub --offline ./log --hosts roster.txt
   landfast audit prove 4711 --out incident.tlog-proof
   landfast audit check-proof incident.tlog-proof --key log.pub
+  landfast audit witness run ./witness --key log.pub
 """
 )
 def audit() -> None:
@@ -81,13 +82,16 @@ Exit status: 0 both verdicts hold, 1 at least one does not, 2 usage,
 Examples:
   landfast audit verify
   landfast audit verify --key log.pub --offline ./log --hosts roster.txt --silent-after 10m
+  landfast audit verify --witness partner.pub --witness other.pub --witnesses-needed 1
   landfast audit verify --json | jq '.completeness.findings[] | [.kind, .host, .sequence]'
 """
 )
 @_key
 @_offline
 @click.option("--hosts", type=File, metavar="F", help="Who should report, a host's name in each line. [default: all]")
-@click.option("--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host is silent.")
+@click.option(
+    "--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host, or a witness, is silent."
+)
 @_witnesses
 @as_json_option
 def verify(

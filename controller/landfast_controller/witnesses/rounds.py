@@ -125,11 +125,14 @@ class Rounds:
                 await asyncio.sleep(_LOOK_S)
 
     async def _begin(self) -> None:
-        async with self._store.reading() as connection:
-            note = await resources.read(connection, CHECKPOINT)
-        checkpoint = Checkpoint.open(note, self._publisher.key)
+        checkpoint, note = await self._newest()
         await self._store.write(partial(records.ask, checkpoint=checkpoint, note=note))
         self._next = checkpoint, note
+
+    async def _newest(self) -> tuple[Checkpoint, bytes]:
+        async with self._store.reading() as connection:
+            note = await resources.read(connection, CHECKPOINT)
+        return Checkpoint.open(note, self._publisher.key), note
 
     async def _look_for_silent(self) -> None:
         for key in self._missing():
@@ -157,6 +160,8 @@ class Rounds:
 
     async def _asked(self, key: WitnessKey, asking: Asking) -> None:
         checkpoint, note = self._next
+        if asking.known > checkpoint.size:  # anybody may ask a witness, and so make it go on before we do
+            checkpoint, note = await self._newest()
         if self._sizes.get(path_of(key), 0) < checkpoint.size:
             await self.add(note + await asking.cosignature(checkpoint, note, self._publisher.size))
             if self._sizes.get(path_of(key), 0) < checkpoint.size:

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,8 +21,9 @@ from landfast.tlog.tree import Tree
 from landfast.tlog.witness import Submission, path_of
 from landfast.v1.agent_pb2 import PushRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
-from landfast.v1.audit_pb2 import AddCosignatureRequest, ReadLogRequest
+from landfast.v1.audit_pb2 import AddCosignatureRequest, ReadLogRequest, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
+from landfast_cli.witness import home
 from landfast_controller import log_key
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import CLI, Deployment, code_of, details_of
@@ -45,7 +45,8 @@ class Partner:
             [*CLI, "audit", "witness", "create", self.directory, "--name", f"{name}.example/w1"], home / "made"
         )
         assert done.wait(30) == 0, done.output
-        self.key = WitnessKey.parse((self.directory / "witness.pub").read_text())
+        self.key_file = self.directory / "witness.pub"
+        self.key = WitnessKey.parse(self.key_file.read_text())
         self._log = home / f"{name}.log"
 
     def start(self) -> "Partner":
@@ -146,13 +147,16 @@ def _cosigned(deployment: Deployment, partner: Partner, size: int) -> None:
     eventually(lambda: _size(deployment, path_of(partner.key)) >= size, f"{partner.key.name} has cosigned", _WAIT_S)
 
 
-def _settled(deployment: Deployment) -> int:
-    """How many entries there are, when no more come."""
-    while True:
-        size = _size(deployment)
-        time.sleep(2)
-        if _size(deployment) == size:
-            return size
+def _published(deployment: Deployment) -> int:
+    """How many entries there are now, when a checkpoint tells of all of them."""
+
+    async def head() -> int:
+        async with deployment.channel(deployment.approver) as channel:
+            return max([each.index async for each in AuditServiceStub(channel).Subscribe(SubscribeRequest())]) + 1
+
+    size = asyncio.run(head())
+    eventually(lambda: _size(deployment) >= size, "a checkpoint tells of everything", _WAIT_S, 0.1)
+    return size
 
 
 def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
@@ -160,10 +164,10 @@ def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
 ) -> None:
     watched.start()
     auditor, key = _auditor(watched, tmp_path), watched.directory / "log.pub"
-    both = ("--witness", str(partner.key), "--witness", looker.directory / "witness.pub")
+    both = ("--witness", str(partner.key), "--witness", looker.key_file)
     run = ("audit", "witness", "run", looker.directory, "--once", "--key", key)
     _report(watched, "hall", 300)
-    size = _settled(watched)
+    size = _published(watched)
     assert "no cosignature of looker.example/w1" in auditor.run("audit", "verify", *both, status=1).stdout
     assert "cosigned by looker.example/w1" in auditor.says(*run)
     _cosigned(watched, looker, 1)
@@ -190,33 +194,47 @@ def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
     assert "no cosignature of other" in auditor.complains("audit", "mirror", tmp_path / "log", *stranger, status=1)
 
 
-def test_a_witness_that_has_cosigned_more_than_the_controller_knows_is_asked_again(
-    watched: Deployment, partner: Partner
-) -> None:
-    """What it had answered was lost: to the controller it knows nothing, and says 409."""
-    watched.start()
-    _cosigned(watched, partner, 1)
-    watched.kill()
-    with sqlite3.connect(watched.directory / "landfast.db") as database:
-        database.execute("DELETE FROM witnessed")
-    database.close()
-    watched.start()
-    _report(watched, "hall", 3)
-    _cosigned(watched, partner, _settled(watched))
-    assert "409: from 0 entries, and" in partner.program.output
-
-
 def test_a_witness_that_is_away_delays_nothing_and_catches_up(watched: Deployment, partner: Partner) -> None:
+    """Also when the controller knows nothing of what it has cosigned, as when its answer was lost: it says 409."""
     watched.start()
     _cosigned(watched, partner, 1)
     partner.kill()
     _report(watched, "hall", 20)
-    size = _settled(watched)
+    size = _published(watched)
     assert size > 20
     assert _size(watched, path_of(partner.key)) < size
     assert "a witness does not cosign" in watched.logs[-1].read_text()
+    watched.kill()
+    with sqlite3.connect(watched.directory / "landfast.db") as database:
+        database.execute("DELETE FROM witnessed")
+    database.close()
     partner.start()
+    watched.start()
     _cosigned(watched, partner, size)
+    assert "409: from 0 entries, and" in partner.program.output
+
+
+def test_a_witness_that_somebody_else_has_asked_is_asked_for_what_is_newest(
+    watched: Deployment, tmp_path: Path
+) -> None:
+    """Anybody may hand it a checkpoint: a round that it is ahead of is not waited for."""
+    partner = Partner(tmp_path, "partner", watched.directory / "log.pub").start()
+    partner.kill()
+    watched.settings += partner.setting
+    watched.start()
+    asked = _size(watched, "witness/next")
+    _report(watched, "hall", 5)
+    ahead = _published(watched)
+    note = _read(watched, "checkpoint")
+    assert watched.program
+    watched.program.process.send_signal(signal.SIGSTOP)
+    try:
+        assert partner.start().ask(Submission(0, (), note))[0] == 200
+    finally:
+        watched.program.process.send_signal(signal.SIGCONT)
+    _cosigned(watched, partner, ahead)
+    assert asked < ahead
+    partner.program.stop()
 
 
 def test_a_forked_log_is_cosigned_by_nobody_and_seen_by_all(
@@ -226,39 +244,38 @@ def test_a_forked_log_is_cosigned_by_nobody_and_seen_by_all(
     watched.start()
     auditor, key = _auditor(watched, tmp_path), watched.directory / "log.pub"
     run = ("audit", "witness", "run", looker.directory, "--once", "--key", key)
-    _settled(watched)
+    _published(watched)
     watched.kill()
     shutil.copytree(watched.directory, tmp_path / "before")
     watched.start()
     _report(watched, "hall-1", 30)
-    shown = _settled(watched)
+    shown = _published(watched)
     eventually(lambda: auditor.says(*run) and _size(watched, path_of(looker.key)) >= shown, "all is cosigned", _WAIT_S)
     _cosigned(watched, partner, shown)
-    required = ("--witness", str(partner.key), "--witness", str(looker.key))
-    auditor.says("audit", "mirror", tmp_path / "log", *required)
 
     watched.kill()
     for name in ("landfast.db", "landfast.db-wal", "landfast.db-shm", "log.checkpoint"):
         (watched.directory / name).unlink(missing_ok=True)
     for path in (tmp_path / "before").glob("landfast.db*"):
         shutil.copy(path, watched.directory)
+    watched.settings = watched.settings.replace(f'[[witnesses]]\nkey = "{looker.key}"\n', "")  # nobody waits for it
     watched.start()
-    eventually(lambda: "holds" in _incident(auditor), "the controller knows that its log is shorter", _WAIT_S)
-    _report(watched, "hall-2", 60)
-    size = _settled(watched)
+    _report(watched, "hall-2", 3)
+    eventually(lambda: "and the log holds" in _incident(auditor), "a log that is shorter", _WAIT_S, 0.5)
+    assert "it was cut" in auditor.complains(*run, status=1)
+    _report(watched, "hall-3", 60)
+    size = _published(watched)
     assert size > shown
-    watched.kill()
-    watched.start()  # with which a round begins
     eventually(lambda: "422: it is not proved" in partner.program.output, "the fork is refused", _WAIT_S)
-    assert "it has cosigned other entries than the first" in watched.logs[-1].read_text()
-    error = auditor.complains(*run, status=1)
-    assert "a fork" in error
+    eventually(
+        lambda: "other entries than the first" in watched.logs[-1].read_text(), "the controller says so", _WAIT_S
+    )
+    assert "a fork" in auditor.complains(*run, status=1)
     (evidence,) = looker.directory.glob("*.fork")
     assert Checkpoint.open(evidence.read_bytes(), _key(watched)).size > shown
-    assert _size(watched, path_of(partner.key)) < size
-    verdict = auditor.json("audit", "verify", *required, "--silent-after", "0s", status=1)
+    verdict = auditor.json("audit", "verify", "--witness", partner.key_file, "--silent-after", "0s", status=1)
     assert verdict["witnesses"]["covers"] < shown
-    assert "witness" in {each["kind"] for each in verdict["integrity"]["findings"]}
+    assert ["only the first" in each["text"] for each in verdict["integrity"]["findings"]] == [True]
 
 
 def _incident(auditor: Person) -> str:
@@ -282,7 +299,7 @@ def test_a_witness_that_never_looks_is_an_incident_and_ends_no_round_for_others(
     _report(watched, "hall", 3)
     eventually(lambda: "cosigned nothing for" in _incident(auditor), "it is missed", 3 * _WAIT_S, 1)
     _report(watched, "hall-2", 3)
-    _cosigned(watched, partner, _settled(watched))
+    _cosigned(watched, partner, _published(watched))
 
 
 async def test_the_controller_takes_only_cosignatures_of_its_witnesses_over_its_own_log(
@@ -295,8 +312,6 @@ async def test_the_controller_takes_only_cosignatures_of_its_witnesses_over_its_
     newest = Checkpoint.open(note, signer.verifier)
     forged = Checkpoint(newest.origin, newest.size, bytes(32)).sign(signer)
     ahead = Checkpoint(newest.origin, newest.size + 1000, newest.root).sign(signer)
-    from landfast_cli.witness import home
-
     with home.opened(looker.directory) as cosigner:
         mine, theirs = cosigner.cosign(text, 5).encode(), OTHER_COSIGNER.cosign(text, 5).encode()
         over_forged = cosigner.cosign(signer.verifier.text_of(forged), 5).encode()
