@@ -15,8 +15,11 @@ from landfast.tlog.errors import TlogError
 from landfast.tlog.note import VerifierKey
 from landfast.tlog.tiles import CHECKPOINT, ENTRIES, WIDTH, Tile
 from landfast.tlog.tree import Read, Tree
+from landfast.tlog.witness import path_of
+from landfast_cli import witnessed
 from landfast_cli.errors import CouldNotError
 from landfast_cli.log_sources import stored
+from landfast_cli.witnessed import Coverage, Required
 
 #: Told how many entries are there, of how many.
 Progress = Callable[[int, int], None]
@@ -49,6 +52,14 @@ class Mirror:
         self._remove_outdated(newest.size)
         self._kept = newest
         return newest
+
+    def keep_cosigned(self, read: Read, required: Required) -> Coverage:
+        """Fetches what the witnesses have cosigned, and holds it against the copy, which is to be up to date."""
+        tree = Tree(self._kept, read)
+        found = witnessed.coverage(read, self._key, required, self._kept, lambda size: tree.root_of(0, size))
+        for each in found.cosigned:
+            self._write(path_of(each.witness), each.note)
+        return found
 
     def _check_goes_on(self, newest: Checkpoint, tree: Tree) -> None:
         kept = self._kept

@@ -1,6 +1,6 @@
 """One entry of the log, proved to who has nothing of it but the log's key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from landfast import batch, event_key
@@ -8,33 +8,45 @@ from landfast.event import printable
 from landfast.tlog import bundle, merkle, minimum, tiles
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.checkpoint import Checkpoint
+from landfast.tlog.cosignature import WitnessKey
 from landfast.tlog.errors import TlogError
 from landfast.tlog.note import VerifierKey
 from landfast.tlog.proof import Proof
 from landfast.tlog.tiles import CHECKPOINT, ENTRIES, WIDTH
 from landfast.tlog.tree import Read, Tree
 from landfast.v1.audit_pb2 import SubscribeResponse
-from landfast_cli import printing
+from landfast_cli import printing, witnessed
 from landfast_cli.errors import AnswerIsNoError, BadInputError
 from landfast_cli.matching import Filter
+from landfast_cli.witnessed import Required
 
 
-def prove(read: Read, key: VerifierKey, index: int) -> Proof:
-    """Raises TlogError when the log does not hold together, PrunedError when the entry is not kept any more,
-    BadInputError when the log does not reach to `index`."""
+def prove(read: Read, key: VerifierKey, index: int, required: Required) -> Proof:
+    """By the newest checkpoint that the witnesses have cosigned who are required.
+
+    Raises TlogError when the log does not hold together or they have not, PrunedError when the entry is not kept any
+    more, BadInputError when the checkpoint does not reach to `index`.
+    """
     note = read(CHECKPOINT)
-    tree = Tree(Checkpoint.open(note, key), read)
-    if index >= tree.size:
-        raise BadInputError(f"index {index}: the newest checkpoint tells of entries 0 to {tree.size - 1}")
+    newest = Checkpoint.open(note, key)
+    tree = Tree(newest, read)
+    if required.keys:
+        found = witnessed.coverage(read, key, required, newest, lambda size: tree.root_of(0, size))
+        newest, note = found.note()
+    if index >= newest.size:
+        whose = "the newest checkpoint that is cosigned" if required.keys else "the newest checkpoint"
+        raise BadInputError(f"index {index}: {whose} tells of entries 0 to {newest.size - 1}")
     minimum.check(read, tree.size, index)
     tile = tiles.at(ENTRIES, index // WIDTH, tree.size)
     entry = bundle.decode(read(tile.path), tile.width)[index % WIDTH]
     if merkle.leaf_hash(entry) != tree.tile(0, tile.index)[index % WIDTH]:
         raise TlogError(f"entry {index} is not the one that the tree has ({tile.path})")
-    return Proof.make(tree, index, entry, note)
+    return Proof.make(tree, index, entry, note, newest.size)
 
 
-def lines(proof: Proof, checkpoint: Checkpoint, host_key: bytes | None) -> Iterator[str]:
+def lines(
+    proof: Proof, checkpoint: Checkpoint, cosigners: Sequence[WitnessKey], host_key: bytes | None
+) -> Iterator[str]:
     """What is proved, and what the entry says: a line for each event.
 
     With the host's event key the batch must be signed by it: else AnswerIsNoError.
@@ -43,6 +55,8 @@ def lines(proof: Proof, checkpoint: Checkpoint, host_key: bytes | None) -> Itera
     signed = _signed(entry, host_key)
     stored = datetime.fromtimestamp(entry.received_ns / 10**9, UTC)
     yield f"entry {proof.index} of {checkpoint.origin}, stored {stored:%Y-%m-%d %H:%M:%S} UTC: proved"
+    for witness in cosigners:
+        yield f"cosigned by {witness.name} at {witnessed.moment(witness.cosigned_s(proof.note) or 0)}"
     yield signed
     response = SubscribeResponse(index=proof.index)
     if entry.kind == Kind.BATCH:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,19 @@ from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.errors import TlogError
 from landfast.tlog.note import VerifierKey
 from landfast.tlog.tiles import CHECKPOINT
-from landfast.tlog.tree import Read
-from landfast_cli import output
+from landfast.tlog.tree import Read, Tree
+from landfast_cli import output, witnessed
 from landfast_cli.errors import BadInputError
+from landfast_cli.witnessed import Coverage, Required
 
 #: Findings that people are shown of each verdict.
 _SHOWN = 20
 
 #: Entries between two steps of the progress bar.
 _STEP = 64
+
+_NO_WITNESS = Required()
+_NO_COVERAGE = Coverage(_NO_WITNESS)
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,20 @@ class Result:
     checkpoint: Checkpoint | None
     integrity: Verdict
     review: Review
+    coverage: Coverage = _NO_COVERAGE
 
     @property
     def holds(self) -> bool:
         return self.integrity.holds and self.review.completeness.holds
 
 
-def verify(read: Read, key: VerifierKey, expected: Expected, progress: Callable[[int, int], None]) -> Result:
+def verify(
+    read: Read,
+    key: VerifierKey,
+    expected: Expected,
+    progress: Callable[[int, int], None],
+    required: Required = _NO_WITNESS,
+) -> Result:
     """Reads all that there is of the log by its newest checkpoint; again when it was pruned meanwhile."""
     try:
         checkpoint = Checkpoint.open(read(CHECKPOINT), key)
@@ -53,7 +64,11 @@ def verify(read: Read, key: VerifierKey, expected: Expected, progress: Callable[
     while True:
         result = _verified(checkpoint, read, expected, progress)
         if result.integrity.holds or Integrity(checkpoint, read).begin <= result.review.begin:
-            return result
+            break
+    coverage = witnessed.coverage(read, key, required, checkpoint, lambda size: Tree(checkpoint, read).root_of(0, size))
+    for finding in [*coverage.findings(), *_uncovered(coverage, checkpoint, result.review.newest_ns, expected)]:
+        result.integrity.add(finding)
+    return replace(result, coverage=coverage)
 
 
 def _verified(checkpoint: Checkpoint, read: Read, expected: Expected, progress: Callable[[int, int], None]) -> Result:
@@ -65,6 +80,18 @@ def _verified(checkpoint: Checkpoint, read: Read, expected: Expected, progress: 
             progress(index, checkpoint.size)
     review.end()
     return Result(checkpoint, integrity.verdict, review)
+
+
+def _uncovered(coverage: Coverage, newest: Checkpoint, newest_ns: int, expected: Expected) -> Iterator[Finding]:
+    """The log goes on, and nobody has cosigned for long: the witness is silent, or was shown another history."""
+    last = coverage.covering
+    if last and last.checkpoint.size < newest.size:
+        behind_s = newest_ns // 10**9 - last.time_s
+        if behind_s > expected.silent_after_s:
+            text = (
+                f"only the first {last.checkpoint.size} of {newest.size} entries are cosigned, and {behind_s} s after"
+            )
+            yield Finding("witness", f"{text} {last.witness.name} the log still grew", index=last.checkpoint.size)
 
 
 def roster(file: Path | None) -> dict[str, frozenset[bytes]] | None:
@@ -89,6 +116,7 @@ def document(result: Result) -> dict[str, Any]:
     return {
         "checkpoint": checkpoint
         and {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()},
+        "witnesses": result.coverage.document() if result.coverage.required.keys else None,
         "integrity": result.integrity.document(),
         "completeness": result.review.completeness.document() if checkpoint else None,
         "begin": result.review.begin,
@@ -115,8 +143,13 @@ def _host_document(host: Host) -> dict[str, Any]:
 
 def show(result: Result) -> None:
     """Hosts, then both verdicts with their first findings."""
+    import click
+
     if result.checkpoint:
         _show_hosts(result.checkpoint, result.review)
+    if covering := result.coverage.covering:
+        by = ", ".join(map(str, result.coverage.right))
+        click.echo(f"witnessed: the first {covering.checkpoint.size} entries; {by}")
     _show_verdict("integrity", result.integrity, "every entry leads to the root that the log has signed")
     if result.checkpoint:
         _show_verdict("completeness", result.review.completeness, "no gap, no loss, every host reports")

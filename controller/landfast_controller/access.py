@@ -22,6 +22,7 @@ _AGENT = frozenset({Role.AGENT})
 _PEOPLE = frozenset(PEOPLE)
 _OPERATORS = frozenset({Role.OPERATOR, Role.APPROVER})
 _APPROVERS = frozenset({Role.APPROVER})
+_AUDITORS = frozenset({Role.AUDITOR})
 _ALL = frozenset(Role) - {Role.RECOVER}
 
 ROLES: dict[str, frozenset[Role]] = {
@@ -57,6 +58,7 @@ ROLES: dict[str, frozenset[Role]] = {
     "/landfast.v1.AuditService/Subscribe": _PEOPLE,
     "/landfast.v1.AuditService/ReadLog": _PEOPLE,
     "/landfast.v1.AuditService/GetLogKey": _PEOPLE,
+    "/landfast.v1.AuditService/AddCosignature": _AUDITORS,
     "/landfast.v1.IncidentService/ListIncidents": _PEOPLE,
     "/landfast.v1.IncidentService/GetIncident": _PEOPLE,
     "/landfast.v1.IncidentService/AcknowledgeIncident": _OPERATORS,

@@ -15,6 +15,10 @@ webhook = "https://pager.example.net/hook"
 
 [log]
 keep = "400d"
+
+[[witnesses]]
+key = "partner.example/w1+8d66cf3f+BO..."
+url = "https://witness.partner.example"
 """
 
 from datetime import timedelta
@@ -25,8 +29,10 @@ import msgspec
 
 from landfast import durations
 from landfast.retention import NOTICE_S
+from landfast.tlog.cosignature import WitnessKey
 from landfast_controller.errors import BadInputError
 from landfast_controller.incidents.webhook import check_webhook
+from landfast_controller.posting import check_url
 from landfast_controller.rollout.decision import Limits
 from landfast_controller.rollout.plan import ALL, check_stages
 
@@ -88,6 +94,22 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"keep is at least {NOTICE_S // 86400}d: auditors have that long to make a copy")
 
 
+class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who cosigns the log's checkpoints: the witness's `key`, and its `url` if it is to be asked over HTTP."""
+
+    key: str
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        WitnessKey.parse(self.key)
+        if self.url:
+            check_url(self.url)
+
+    @property
+    def verifier(self) -> WitnessKey:
+        return WitnessKey.parse(self.key)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`directory` is what `landfast-controller init` made; `listen` is an address and port, port 0 for any free one.
 
@@ -103,6 +125,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rollout: Rollout = Rollout()
     incidents: Incidents = Incidents()
     log: Log = Log()
+    witnesses: tuple[Witness, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len({witness.verifier.public for witness in self.witnesses}) < len(self.witnesses):
+            raise ValueError("witnesses: a key is named twice; it counts once, whatever its name")
 
 
 def read(path: Path) -> Config:

@@ -20,6 +20,7 @@ from landfast_controller.roster import Roster
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
+from landfast_controller.witnesses.rounds import Rounds
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,4 @@ class Deployment:
     webhook: Webhook
     pruner: Pruner
     exports: Exports
+    rounds: Rounds

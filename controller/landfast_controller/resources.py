@@ -4,10 +4,10 @@ Bundles of entries are made from the log when somebody asks: kept as files they 
 at the tree's right edge would be written anew with each checkpoint, up to 15 MB at a time.
 """
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from landfast.tlog import bundle, merkle, minimum, tiles
+from landfast.tlog import bundle, merkle, minimum, tiles, witness
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.errors import TlogError
 from landfast.tlog.tiles import ENTRIES, Tile
@@ -15,7 +15,7 @@ from landfast_controller import schema
 from landfast_controller.errors import InvalidError, NotFoundError, OutOfRangeError
 from landfast_controller.pruning import records
 
-_log, _tiles, _checkpoint = schema.log.c, schema.tiles.c, schema.checkpoint.c
+_log, _tiles, _checkpoint, _witnessed = schema.log.c, schema.tiles.c, schema.checkpoint.c, schema.witnessed.c
 
 
 async def read(connection: AsyncConnection, path: str) -> bytes:
@@ -25,8 +25,9 @@ async def read(connection: AsyncConnection, path: str) -> bytes:
     that are pruned.
     """
     if path == tiles.CHECKPOINT:
-        note: bytes = (await connection.execute(select(_checkpoint.note))).scalar_one()
-        return note
+        return await _newest(connection)
+    if path.startswith(witness.PREFIX):
+        return await _cosigned(connection, path)
     if path == minimum.PATH:
         return minimum.encode(await records.oldest(connection))
     tile = parsed(path)
@@ -34,6 +35,23 @@ async def read(connection: AsyncConnection, path: str) -> bytes:
     if tile.end > size:
         raise NotFoundError(f"{path}: it reaches to entry {tile.end}, and the newest checkpoint to {size}")
     return await (_bundle if tile.level == ENTRIES else _hashes)(connection, tile)
+
+
+async def _newest(connection: AsyncConnection) -> bytes:
+    """The newest checkpoint, with the cosignatures that there are of it."""
+    both = schema.checkpoint.outerjoin(schema.witnessed, _checkpoint.size == _witnessed.size)
+    query = select(func.coalesce(_witnessed.note, _checkpoint.note)).select_from(both).limit(1)
+    note: bytes = (await connection.execute(query)).scalar_one()
+    return note
+
+
+async def _cosigned(connection: AsyncConnection, path: str) -> bytes:
+    note: bytes | None = (
+        await connection.execute(select(_witnessed.note).where(_witnessed.path == path))
+    ).scalar_one_or_none()
+    if note is None:
+        raise NotFoundError(f"{path}: no such witness of the controller's configuration has cosigned anything yet")
+    return note
 
 
 def parsed(path: str) -> Tile:

@@ -244,6 +244,15 @@ readers = Table(
     Column("told_ns", BigInteger, nullable=False),
 )
 
+#: Checkpoints that witnesses have cosigned, or are asked to (landfast.tlog.witness).
+witnessed = Table(
+    "witnessed",
+    derived,
+    Column("path", String, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+)
+
 #: One row: the newest checkpoint, signed.
 checkpoint = Table(
     "checkpoint",

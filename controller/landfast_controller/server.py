@@ -56,6 +56,7 @@ from landfast_controller.services.shadow import ShadowService
 from landfast_controller.shadows import Shadows
 from landfast_controller.store import Store
 from landfast_controller.trust import Trust
+from landfast_controller.witnesses.rounds import Rounds
 
 _CONTRACT = (
     agent_pb2,
@@ -126,6 +127,7 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
         beside(deployment.watch.run()),
         beside(deployment.webhook.run()),
         beside(deployment.pruner.run()),
+        beside(deployment.rounds.run()),
     ):
         await server.start()
         _log.info("serving", address=listen, port=port, domain=deployment.authority.domain)
@@ -168,6 +170,9 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         webhook=Webhook(store, config.incidents.webhook, authority.domain),
         pruner=Pruner(store, publisher, config.log.keep, myself),
         exports=exports,
+        rounds=await Rounds.open(
+            store, publisher, config.witnesses, config.incidents.silent_after.total_seconds(), myself
+        ),
     )
 
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from landfast_cli.commands.log_options import Directory as _Directory
+from landfast_cli.commands.log_options import judged as _judged
+from landfast_cli.commands.log_options import key as _key
+from landfast_cli.commands.log_options import known as _known
+from landfast_cli.commands.log_options import witnesses as _witnesses
 from landfast_cli.commands.options import File
 from landfast_cli.commands.options import as_json as as_json_option
+from landfast_cli.commands.witness import witness
 
 if TYPE_CHECKING:
-    from landfast.tlog.note import VerifierKey
     from landfast.tlog.tree import Read
+    from landfast_cli.witnessed import Required
 
-_Directory = click.Path(file_okay=False, path_type=Path)
-
-_key = click.option(
-    "--key", type=File, metavar="F", help="The log's key (log.pub). [default: the one that login has remembered]"
-)
 _offline = click.option(
     "--offline", type=_Directory, metavar="DIR", help="Read this directory of tiles, not the controller."
 )
@@ -31,6 +32,7 @@ Examples:
   landfast audit verify --key log.pub --offline ./log --hosts roster.txt
   landfast audit prove 4711 --out incident.tlog-proof
   landfast audit check-proof incident.tlog-proof --key log.pub
+  landfast audit witness run ./witness --key log.pub
 """
 )
 def audit() -> None:
@@ -50,7 +52,8 @@ Examples:
 )
 @click.argument("directory", type=_Directory)
 @_key
-def mirror(directory: Path, key: Path | None) -> None:
+@_witnesses
+def mirror(directory: Path, key: Path | None, required: "Required") -> None:
     """Copy what is new of the log to DIRECTORY, every entry verified on the way.
 
     It goes on where it ended, and keeps what the controller prunes. DIRECTORY
@@ -62,9 +65,14 @@ def mirror(directory: Path, key: Path | None) -> None:
     with _judged(), _reading(None) as read, progress_bar("copying the log") as progress:
         copy = Mirror(directory, _known(key))
         newest = copy.update(read, progress)
+        coverage = copy.keep_cosigned(read, required)
     click.echo(f"{directory}: {newest.size} entries of {newest.origin}, root {newest.root.hex()}")
     if copy.oldest:
         click.echo(f"it begins at index {copy.oldest}: what was before had been pruned when this copy was begun")
+    with _judged():
+        coverage.check()
+    for each in coverage.right:
+        click.echo(f"cosigned by {each}")
 
 
 @audit.command(
@@ -76,15 +84,27 @@ Exit status: 0 both verdicts hold, 1 at least one does not, 2 usage,
 Examples:
   landfast audit verify
   landfast audit verify --key log.pub --offline ./log --hosts roster.txt --silent-after 10m
+  landfast audit verify --witness partner.pub --witness other.pub --witnesses-needed 1
   landfast audit verify --json | jq '.completeness.findings[] | [.kind, .host, .sequence]'
 """
 )
 @_key
 @_offline
 @click.option("--hosts", type=File, metavar="F", help="Who should report: NAME or NAME KEY a line. [default: all]")
-@click.option("--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host is silent.")
+@click.option(
+    "--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host, or a witness, is silent."
+)
+@_witnesses
 @as_json_option
-def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_after: str, as_json: bool) -> None:
+def verify(
+    key: Path | None,
+    offline: Path | None,
+    hosts: Path | None,
+    silent_after: str,
+    *,
+    required: "Required",
+    as_json: bool,
+) -> None:
     """Read the whole log, and say whether it is altered, and whether anything is missing.
 
     Integrity: every entry leads to the root that the log has signed, and the
@@ -101,7 +121,7 @@ def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_af
     expected = Expected(verification.roster(hosts), times.seconds(silent_after))
     known = _known(key)
     with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
-        result = verification.verify(read, known, expected, progress)
+        result = verification.verify(read, known, expected, progress, required)
     if as_json:
         output.document(verification.document(result))
     else:
@@ -121,12 +141,13 @@ Examples:
 @click.option("--out", type=File, required=True, help="New file for the proof.")
 @_key
 @_offline
-def prove(index: int, out: Path, key: Path | None, offline: Path | None) -> None:
+@_witnesses
+def prove(index: int, out: Path, key: Path | None, offline: Path | None, required: "Required") -> None:
     """Write a proof (c2sp.org/tlog-proof) that the entry at INDEX is in the log, with the entry."""
     from landfast_cli import files, proving
 
     with _judged(), _reading(offline) as read:
-        proof = proving.prove(read, _known(key), index)
+        proof = proving.prove(read, _known(key), index, required)
     files.write_new(out, proof.encode().decode())
     click.echo(f"{out}; who has the log's key checks it with: landfast audit check-proof {out} --key log.pub")
 
@@ -145,7 +166,8 @@ Examples:
 @click.argument("file", type=File)
 @_key
 @click.option("--host-key", metavar="KEY", help="The host's event key: its batch must be signed by it.")
-def check_proof(file: Path, key: Path | None, host_key: str | None) -> None:
+@_witnesses
+def check_proof(file: Path, key: Path | None, host_key: str | None, required: "Required") -> None:
     """Check a proof, and print the events of its entry."""
     from landfast.tlog.proof import Proof
     from landfast_cli import proving
@@ -153,7 +175,8 @@ def check_proof(file: Path, key: Path | None, host_key: str | None) -> None:
 
     with _judged():
         proof = Proof.decode(stored(file))
-        for line in proving.lines(proof, proof.check(_known(key)), _host_key(host_key)):
+        checkpoint = proof.check(_known(key))
+        for line in proving.lines(proof, checkpoint, required.check(proof.note), _host_key(host_key)):
             click.echo(line)
 
 
@@ -169,26 +192,6 @@ def _reading(offline: Path | None) -> "Iterator[Read]":
         yield log_sources.controller(current)
 
 
-@contextmanager
-def _judged() -> Iterator[None]:
-    """What is wrong with the log is an answer, and it is no."""
-    from landfast.tlog.errors import PrunedError, TlogError
-    from landfast_cli.errors import AnswerIsNoError, CouldNotError
-
-    try:
-        yield
-    except PrunedError as error:
-        raise CouldNotError(str(error)) from None
-    except TlogError as error:
-        raise AnswerIsNoError(str(error)) from None
-
-
-def _known(key: Path | None) -> "VerifierKey":
-    from landfast_cli import log_keys
-
-    return log_keys.read(key, click.get_current_context().find_root().params["config"])
-
-
 def _host_key(key: str | None) -> bytes | None:
     from landfast import event_key
     from landfast_cli.errors import BadInputError
@@ -197,3 +200,6 @@ def _host_key(key: str | None) -> bytes | None:
         return None if key is None else event_key.parse(key)
     except event_key.EventKeyError as error:
         raise BadInputError(f"--host-key {error}") from None
+
+
+audit.add_command(witness)

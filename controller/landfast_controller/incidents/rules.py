@@ -15,7 +15,7 @@ from landfast.v1.batch_pb2 import Notice, NoticeKind
 from landfast.verdict import Verdict
 from landfast_controller.pages import Entry
 
-DENIALS, SILENT_HOST = "denials", "silent-host"
+DENIALS, SILENT_HOST, WITNESS = "denials", "silent-host", "witness"
 
 #: Rules about one notice of a host.
 _NOTICES = {

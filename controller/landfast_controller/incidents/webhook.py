@@ -6,11 +6,8 @@ sent again; `id` tells.
 
 import asyncio
 import json
-import urllib.request
 from functools import partial
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import structlog
@@ -18,11 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from landfast.v1.incident_pb2 import Incident
 from landfast_controller.incidents import records
+from landfast_controller.posting import post
 from landfast_controller.store import Store
 
 _LOOK_S = 1.0  # between looks for new incidents
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0  # between attempts
-_TIMEOUT_S = 10.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _log = structlog.get_logger()
@@ -42,7 +39,7 @@ class Webhook:
                 await self._tell()
                 pause = _FIRST_PAUSE_S
                 await asyncio.sleep(_LOOK_S)
-            except (OSError, HTTPException, SQLAlchemyError) as error:
+            except (OSError, SQLAlchemyError) as error:
                 _log.warning("webhook: incidents wait", why=str(error), again_in_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -54,7 +51,7 @@ class Webhook:
                 incident = await records.untold(connection)
             if incident is None:
                 return
-            await asyncio.to_thread(_post, self._url, document(incident, self._deployment))
+            await _post(self._url, document(incident, self._deployment))
             await self._store.write(partial(records.told, number=incident.id))
 
 
@@ -83,20 +80,8 @@ def _is_local(scheme: str, host: str | None) -> bool:
     return scheme == "http" and host in _LOOPBACK
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Incidents go where the configuration says, and nowhere else."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _post(url: str, value: dict[str, Any]) -> None:
+async def _post(url: str, value: dict[str, Any]) -> None:
     """Raises OSError unless the answer is 2xx."""
-    headers = {"Content-Type": "application/json", "User-Agent": "landfast-controller"}
-    request = urllib.request.Request(url, json.dumps(value).encode(), headers)  # noqa: S310 # see check_webhook
-    try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=_TIMEOUT_S):
-            pass
-    except HTTPError as error:
-        error.close()
-        raise OSError(f"{url} answers {error.code} {error.reason}") from None
+    answer = await post(url, json.dumps(value).encode(), "application/json")
+    if answer.status // 100 != 2:
+        raise OSError(f"{url} answers {answer.status} {answer.reason}")

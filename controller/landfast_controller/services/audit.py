@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from landfast.tlog.bundle import Kind
 from landfast.v1.audit_pb2 import (
+    AddCosignatureRequest,
+    AddCosignatureResponse,
     GetLogKeyRequest,
     GetLogKeyResponse,
     ReadLogRequest,
@@ -52,6 +54,10 @@ class AuditService(AuditServiceServicer):
 
     async def GetLogKey(self, request: GetLogKeyRequest, context: Context) -> GetLogKeyResponse:
         return GetLogKeyResponse(verifier_key=str(self.deployment.publisher.key))
+
+    async def AddCosignature(self, request: AddCosignatureRequest, context: Context) -> AddCosignatureResponse:
+        await self.deployment.rounds.add(request.note)
+        return AddCosignatureResponse()
 
     async def _page(self, position: int, head: int, request: SubscribeRequest) -> Page:
         async with self.deployment.store.reading() as connection:

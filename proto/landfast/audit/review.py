@@ -54,6 +54,11 @@ class Review:
         """Hosts whose event keys are the log's word: whoever keeps it may have made them, and what they sign."""
         return [host for host in self.hosts.values() if not host.own_keys]
 
+    @property
+    def newest_ns(self) -> int:
+        """When the newest entry was stored, in nanoseconds since 1970."""
+        return self._now_ns
+
     def take(self, index: int, data: bytes) -> None:
         """The entry at `index`, as the tree proves it."""
         try:

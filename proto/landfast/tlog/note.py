@@ -8,14 +8,13 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from landfast.tlog.errors import TlogError
 
-_ED25519 = b"\x01"
 _DASH = "\u2014 "
 _KEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+(\S+)")
 _KEY_BYTES = 32
@@ -25,21 +24,23 @@ _KEY_BYTES = 32
 class VerifierKey:
     """Who signs, and the raw public key."""
 
+    #: The byte that tells the algorithm, and what a key of it is called.
+    KIND: ClassVar[bytes] = b"\x01"
+    WHAT: ClassVar[str] = "an Ed25519 verifier key"
+
     name: str
     public: bytes
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(self.KIND + self.public).decode()}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises TlogError unless `text` is a verifier key whose ID is right."""
         found = _KEY.fullmatch(text.strip())
         key = _decoded(found[3]) if found else b""
-        if not found or key[:1] != _ED25519 or len(key) != 1 + _KEY_BYTES:
-            raise TlogError(
-                f"{text.strip()[:80]!r} is not an Ed25519 verifier key: NAME+ID+KEY in one line is expected"
-            )
+        if not found or key[:1] != cls.KIND or len(key) != 1 + _KEY_BYTES:
+            raise TlogError(f"{text.strip()[:80]!r} is not {cls.WHAT}: NAME+ID+KEY in one line is expected")
         made = cls(found[1], key[1:])
         if made.id.hex() != found[2]:
             raise TlogError(f"verifier key of {made.name}: its ID is {found[2]}, expected {made.id.hex()}")
@@ -47,20 +48,32 @@ class VerifierKey:
 
     @property
     def id(self) -> bytes:
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.KIND + self.public).digest()[:4]
 
     def text_of(self, note: bytes) -> str:
         """The text of a note. Raises TlogError unless this key has signed it; signatures of other keys are ignored."""
+        if not self.signatures(note):
+            raise TlogError(f"a note that {self} has not signed")
+        return _parts(note)[0]
+
+    def signatures(self, note: bytes) -> list[bytes]:
+        """Those of this key that a note carries. Raises TlogError when one of them is wrong."""
         text, signatures = _parts(note)
         mine = [signature[4:] for name, signature in signatures if (name, signature[:4]) == (self.name, self.id)]
-        if not mine:
-            raise TlogError(f"a note that {self} has not signed")
         try:
             for signature in mine:
-                Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
+                self._verify(text, signature)
         except InvalidSignature:
             raise TlogError(f"a note with a wrong signature of {self}") from None
-        return text
+        return mine
+
+    def line(self, signature: bytes) -> str:
+        """The line by which a note carries a signature of this key."""
+        return f"{_DASH}{self.name} {base64.b64encode(self.id + signature).decode()}\n"
+
+    def _verify(self, text: str, signature: bytes) -> None:
+        """Raises InvalidSignature."""
+        Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
 
 
 @dataclass(frozen=True)
@@ -76,8 +89,7 @@ class NoteSigner:
 
     def sign(self, text: str) -> bytes:
         """The note. `text` ends with a newline."""
-        signature = base64.b64encode(self.verifier.id + self.key.sign(text.encode())).decode()
-        return f"{text}\n{_DASH}{self.name} {signature}\n".encode()
+        return f"{text}\n{self.verifier.line(self.key.sign(text.encode()))}".encode()
 
 
 def _parts(note: bytes) -> tuple[str, list[tuple[str, bytes]]]:

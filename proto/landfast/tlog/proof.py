@@ -31,9 +31,9 @@ class Proof:
     note: bytes
 
     @classmethod
-    def make(cls, tree: Tree, index: int, entry: bytes, note: bytes) -> Self:
-        """`note` is the checkpoint of `tree`."""
-        return cls(index, entry, tuple(_path(tree, index, 0, tree.size)), note)
+    def make(cls, tree: Tree, index: int, entry: bytes, note: bytes, size: int | None = None) -> Self:
+        """`note` is the checkpoint of `tree`, or of its first `size` entries."""
+        return cls(index, entry, tuple(_path(tree, index, 0, tree.size if size is None else size)), note)
 
     def encode(self) -> bytes:
         hashes = "".join(f"{base64.b64encode(each).decode()}\n" for each in self.path)

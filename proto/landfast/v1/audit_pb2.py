@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/audit.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1e\n\x0eReadLogRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\"\n\x0fReadLogResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"\x12\n\x10GetLogKeyRequest\")\n\x11GetLogKeyResponse\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\"\xc6\x02\n\x10SubscribeRequest\x12\x14\n\nfrom_index\x18\x01 \x01(\x04H\x00\x12/\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\r\n\x05hosts\x18\x04 \x03(\t\x12\x0f\n\x07\x63lasses\x18\x05 \x03(\t\x12\x38\n\x08verdicts\x18\x06 \x01(\x0e\x32&.landfast.v1.SubscribeRequest.Verdicts\x12\x14\n\x0c\x64\x65stinations\x18\x07 \x03(\t\x12\x11\n\tprocesses\x18\x08 \x03(\t\"O\n\x08Verdicts\x12\x18\n\x14VERDICTS_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICTS_DENIED\x10\x01\x12\x14\n\x10VERDICTS_ALLOWED\x10\x02\x42\x07\n\x05start\"\x91\x01\n\x11SubscribeResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12,\n\x08received\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x05\x62\x61tch\x18\x03 \x01(\x0cH\x00\x12\x11\n\x07\x63ontrol\x18\x04 \x01(\x0cH\x00\x12\x12\n\x08progress\x18\x05 \x01(\x08H\x00\x42\x07\n\x05\x65ntry\"\xb0\x08\n\rControlAction\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.landfast.v1.ControlAction.Kind\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x36\n\x06\x66ields\x18\x06 \x03(\x0b\x32&.landfast.v1.ControlAction.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb0\x06\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_POLICY_VERSION\x10\x01\x12\x16\n\x12KIND_TOKEN_CREATED\x10\x02\x12\x16\n\x12KIND_HOST_ENROLLED\x10\x03\x12\x19\n\x15KIND_IDENTITY_CREATED\x10\x04\x12\x19\n\x15KIND_IDENTITY_REVOKED\x10\x05\x12\x17\n\x13KIND_POLICY_APPLIED\x10\x06\x12\x18\n\x14KIND_POLICY_REJECTED\x10\x07\x12\x15\n\x11KIND_MAPS_ALTERED\x10\x08\x12\x15\n\x11KIND_HOST_RENEWED\x10\t\x12\x14\n\x10KIND_HOST_BANNED\x10\n\x12\x16\n\x12KIND_HOST_UNBANNED\x10\x0b\x12\x15\n\x11KIND_HOST_EVICTED\x10\x0c\x12\x18\n\x14KIND_CHANGE_PROPOSED\x10\r\x12\x18\n\x14KIND_CHANGE_APPROVED\x10\x0e\x12\x16\n\x12KIND_CHANGE_CLOSED\x10\x0f\x12\x17\n\x13KIND_ROOT_PUBLISHED\x10\x10\x12\x17\n\x13KIND_SHADOW_STARTED\x10\x11\x12\x17\n\x13KIND_SHADOW_STOPPED\x10\x12\x12\x14\n\x10KIND_BREAK_GLASS\x10\x13\x12\x16\n\x12KIND_ROLLOUT_STAGE\x10\x14\x12\x17\n\x13KIND_ROLLOUT_PAUSED\x10\x15\x12\x18\n\x14KIND_ROLLOUT_RESUMED\x10\x16\x12\x17\n\x13KIND_ROLLOUT_HALTED\x10\x17\x12\x15\n\x11KIND_ROLLOUT_DONE\x10\x18\x12\x16\n\x12KIND_HOST_LABELLED\x10\x19\x12\x16\n\x12KIND_LOG_PUBLISHED\x10\x1a\x12\x18\n\x14KIND_INCIDENT_OPENED\x10\x1b\x12\x1e\n\x1aKIND_INCIDENT_ACKNOWLEDGED\x10\x1c\x12\x18\n\x14KIND_INCIDENT_CLOSED\x10\x1d\x12\x19\n\x15KIND_RETENTION_POLICY\x10(\x12\x13\n\x0fKIND_LOG_PRUNED\x10)\x12\x11\n\rKIND_LOG_READ\x10*2\xee\x01\n\x0c\x41uditService\x12L\n\tSubscribe\x12\x1d.landfast.v1.SubscribeRequest\x1a\x1e.landfast.v1.SubscribeResponse0\x01\x12\x44\n\x07ReadLog\x12\x1b.landfast.v1.ReadLogRequest\x1a\x1c.landfast.v1.ReadLogResponse\x12J\n\tGetLogKey\x12\x1d.landfast.v1.GetLogKeyRequest\x1a\x1e.landfast.v1.GetLogKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/audit.proto\x12\x0blandfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x15\x41\x64\x64\x43osignatureRequest\x12\x0c\n\x04note\x18\x01 \x01(\x0c\"\x18\n\x16\x41\x64\x64\x43osignatureResponse\"\x1e\n\x0eReadLogRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\"\n\x0fReadLogResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"\x12\n\x10GetLogKeyRequest\")\n\x11GetLogKeyResponse\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\"\xc6\x02\n\x10SubscribeRequest\x12\x14\n\nfrom_index\x18\x01 \x01(\x04H\x00\x12/\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\r\n\x05hosts\x18\x04 \x03(\t\x12\x0f\n\x07\x63lasses\x18\x05 \x03(\t\x12\x38\n\x08verdicts\x18\x06 \x01(\x0e\x32&.landfast.v1.SubscribeRequest.Verdicts\x12\x14\n\x0c\x64\x65stinations\x18\x07 \x03(\t\x12\x11\n\tprocesses\x18\x08 \x03(\t\"O\n\x08Verdicts\x12\x18\n\x14VERDICTS_UNSPECIFIED\x10\x00\x12\x13\n\x0fVERDICTS_DENIED\x10\x01\x12\x14\n\x10VERDICTS_ALLOWED\x10\x02\x42\x07\n\x05start\"\x91\x01\n\x11SubscribeResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12,\n\x08received\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x05\x62\x61tch\x18\x03 \x01(\x0cH\x00\x12\x11\n\x07\x63ontrol\x18\x04 \x01(\x0cH\x00\x12\x12\n\x08progress\x18\x05 \x01(\x08H\x00\x42\x07\n\x05\x65ntry\"\xb0\x08\n\rControlAction\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.landfast.v1.ControlAction.Kind\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x36\n\x06\x66ields\x18\x06 \x03(\x0b\x32&.landfast.v1.ControlAction.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb0\x06\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13KIND_POLICY_VERSION\x10\x01\x12\x16\n\x12KIND_TOKEN_CREATED\x10\x02\x12\x16\n\x12KIND_HOST_ENROLLED\x10\x03\x12\x19\n\x15KIND_IDENTITY_CREATED\x10\x04\x12\x19\n\x15KIND_IDENTITY_REVOKED\x10\x05\x12\x17\n\x13KIND_POLICY_APPLIED\x10\x06\x12\x18\n\x14KIND_POLICY_REJECTED\x10\x07\x12\x15\n\x11KIND_MAPS_ALTERED\x10\x08\x12\x15\n\x11KIND_HOST_RENEWED\x10\t\x12\x14\n\x10KIND_HOST_BANNED\x10\n\x12\x16\n\x12KIND_HOST_UNBANNED\x10\x0b\x12\x15\n\x11KIND_HOST_EVICTED\x10\x0c\x12\x18\n\x14KIND_CHANGE_PROPOSED\x10\r\x12\x18\n\x14KIND_CHANGE_APPROVED\x10\x0e\x12\x16\n\x12KIND_CHANGE_CLOSED\x10\x0f\x12\x17\n\x13KIND_ROOT_PUBLISHED\x10\x10\x12\x17\n\x13KIND_SHADOW_STARTED\x10\x11\x12\x17\n\x13KIND_SHADOW_STOPPED\x10\x12\x12\x14\n\x10KIND_BREAK_GLASS\x10\x13\x12\x16\n\x12KIND_ROLLOUT_STAGE\x10\x14\x12\x17\n\x13KIND_ROLLOUT_PAUSED\x10\x15\x12\x18\n\x14KIND_ROLLOUT_RESUMED\x10\x16\x12\x17\n\x13KIND_ROLLOUT_HALTED\x10\x17\x12\x15\n\x11KIND_ROLLOUT_DONE\x10\x18\x12\x16\n\x12KIND_HOST_LABELLED\x10\x19\x12\x16\n\x12KIND_LOG_PUBLISHED\x10\x1a\x12\x18\n\x14KIND_INCIDENT_OPENED\x10\x1b\x12\x1e\n\x1aKIND_INCIDENT_ACKNOWLEDGED\x10\x1c\x12\x18\n\x14KIND_INCIDENT_CLOSED\x10\x1d\x12\x19\n\x15KIND_RETENTION_POLICY\x10(\x12\x13\n\x0fKIND_LOG_PRUNED\x10)\x12\x11\n\rKIND_LOG_READ\x10*2\xc9\x02\n\x0c\x41uditService\x12L\n\tSubscribe\x12\x1d.landfast.v1.SubscribeRequest\x1a\x1e.landfast.v1.SubscribeResponse0\x01\x12\x44\n\x07ReadLog\x12\x1b.landfast.v1.ReadLogRequest\x1a\x1c.landfast.v1.ReadLogResponse\x12J\n\tGetLogKey\x12\x1d.landfast.v1.GetLogKeyRequest\x1a\x1e.landfast.v1.GetLogKeyResponse\x12Y\n\x0e\x41\x64\x64\x43osignature\x12\".landfast.v1.AddCosignatureRequest\x1a#.landfast.v1.AddCosignatureResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,26 +34,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONTROLACTION_FIELDSENTRY']._loaded_options = None
   _globals['_CONTROLACTION_FIELDSENTRY']._serialized_options = b'8\001'
-  _globals['_READLOGREQUEST']._serialized_start=73
-  _globals['_READLOGREQUEST']._serialized_end=103
-  _globals['_READLOGRESPONSE']._serialized_start=105
-  _globals['_READLOGRESPONSE']._serialized_end=139
-  _globals['_GETLOGKEYREQUEST']._serialized_start=141
-  _globals['_GETLOGKEYREQUEST']._serialized_end=159
-  _globals['_GETLOGKEYRESPONSE']._serialized_start=161
-  _globals['_GETLOGKEYRESPONSE']._serialized_end=202
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=205
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=531
-  _globals['_SUBSCRIBEREQUEST_VERDICTS']._serialized_start=443
-  _globals['_SUBSCRIBEREQUEST_VERDICTS']._serialized_end=522
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=534
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=679
-  _globals['_CONTROLACTION']._serialized_start=682
-  _globals['_CONTROLACTION']._serialized_end=1754
-  _globals['_CONTROLACTION_FIELDSENTRY']._serialized_start=890
-  _globals['_CONTROLACTION_FIELDSENTRY']._serialized_end=935
-  _globals['_CONTROLACTION_KIND']._serialized_start=938
-  _globals['_CONTROLACTION_KIND']._serialized_end=1754
-  _globals['_AUDITSERVICE']._serialized_start=1757
-  _globals['_AUDITSERVICE']._serialized_end=1995
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=73
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=110
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=112
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=136
+  _globals['_READLOGREQUEST']._serialized_start=138
+  _globals['_READLOGREQUEST']._serialized_end=168
+  _globals['_READLOGRESPONSE']._serialized_start=170
+  _globals['_READLOGRESPONSE']._serialized_end=204
+  _globals['_GETLOGKEYREQUEST']._serialized_start=206
+  _globals['_GETLOGKEYREQUEST']._serialized_end=224
+  _globals['_GETLOGKEYRESPONSE']._serialized_start=226
+  _globals['_GETLOGKEYRESPONSE']._serialized_end=267
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=270
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=596
+  _globals['_SUBSCRIBEREQUEST_VERDICTS']._serialized_start=508
+  _globals['_SUBSCRIBEREQUEST_VERDICTS']._serialized_end=587
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=599
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=744
+  _globals['_CONTROLACTION']._serialized_start=747
+  _globals['_CONTROLACTION']._serialized_end=1819
+  _globals['_CONTROLACTION_FIELDSENTRY']._serialized_start=955
+  _globals['_CONTROLACTION_FIELDSENTRY']._serialized_end=1000
+  _globals['_CONTROLACTION_KIND']._serialized_start=1003
+  _globals['_CONTROLACTION_KIND']._serialized_end=1819
+  _globals['_AUDITSERVICE']._serialized_start=1822
+  _globals['_AUDITSERVICE']._serialized_end=2151
 # @@protoc_insertion_point(module_scope)

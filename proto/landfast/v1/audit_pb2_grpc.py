@@ -49,6 +49,11 @@ class AuditServiceStub:
                 request_serializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyRequest.SerializeToString,
                 response_deserializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyResponse.FromString,
                 _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/landfast.v1.AuditService/AddCosignature',
+                request_serializer=landfast_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=landfast_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -68,8 +73,10 @@ class AuditServiceServicer:
     def ReadLog(self, request, context):
         """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
         ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-        NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
-        path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
+        NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned. More
+        paths are "minimum-index", the index of the oldest entry in decimal and a newline (hashes are never pruned); for
+        witnesses "witness/next", the checkpoint that they are asked to cosign now, and "witness/ID", the newest that the
+        one with this key ID has cosigned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +84,14 @@ class AuditServiceServicer:
 
     def GetLogKey(self, request, context):
         """The key that signs checkpoints.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """From a witness that only makes outgoing connections. INVALID_ARGUMENT unless a witness of the configuration has
+        cosigned, FAILED_PRECONDITION for a checkpoint that is not of this log's history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +114,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetLogKey,
                     request_deserializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyRequest.FromString,
                     response_serializer=landfast_dot_v1_dot_audit__pb2.GetLogKeyResponse.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=landfast_dot_v1_dot_audit__pb2.AddCosignatureRequest.FromString,
+                    response_serializer=landfast_dot_v1_dot_audit__pb2.AddCosignatureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +202,33 @@ class AuditService:
             '/landfast.v1.AuditService/GetLogKey',
             landfast_dot_v1_dot_audit__pb2.GetLogKeyRequest.SerializeToString,
             landfast_dot_v1_dot_audit__pb2.GetLogKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/landfast.v1.AuditService/AddCosignature',
+            landfast_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+            landfast_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
             options,
             channel_credentials,
             insecure,

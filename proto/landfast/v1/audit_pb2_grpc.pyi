@@ -43,11 +43,17 @@ class AuditServiceStub:
     ReadLog: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ReadLogRequest, _audit_pb2.ReadLogResponse]
     """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
     ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-    NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
-    path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
+    NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned. More
+    paths are "minimum-index", the index of the oldest entry in decimal and a newline (hashes are never pruned); for
+    witnesses "witness/next", the checkpoint that they are asked to cosign now, and "witness/ID", the newest that the
+    one with this key ID has cosigned.
     """
     GetLogKey: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetLogKeyRequest, _audit_pb2.GetLogKeyResponse]
     """The key that signs checkpoints."""
+    AddCosignature: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]
+    """From a witness that only makes outgoing connections. INVALID_ARGUMENT unless a witness of the configuration has
+    cosigned, FAILED_PRECONDITION for a checkpoint that is not of this log's history.
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -62,11 +68,17 @@ class AuditServiceAsyncStub(AuditServiceStub):
     ReadLog: _aio.UnaryUnaryMultiCallable[_audit_pb2.ReadLogRequest, _audit_pb2.ReadLogResponse]  # type: ignore[assignment]
     """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
     ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-    NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
-    path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
+    NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned. More
+    paths are "minimum-index", the index of the oldest entry in decimal and a newline (hashes are never pruned); for
+    witnesses "witness/next", the checkpoint that they are asked to cosign now, and "witness/ID", the newest that the
+    one with this key ID has cosigned.
     """
     GetLogKey: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetLogKeyRequest, _audit_pb2.GetLogKeyResponse]  # type: ignore[assignment]
     """The key that signs checkpoints."""
+    AddCosignature: _aio.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]  # type: ignore[assignment]
+    """From a witness that only makes outgoing connections. INVALID_ARGUMENT unless a witness of the configuration has
+    cosigned, FAILED_PRECONDITION for a checkpoint that is not of this log's history.
+    """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -90,8 +102,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_pb2.ReadLogResponse, _abc.Awaitable[_audit_pb2.ReadLogResponse]]:
         """A part of the published log, by its path: https://c2sp.org/tlog-tiles. An entry is one byte (1: a Batch follows, 2: a
         ControlAction), the time at which it was stored in nanoseconds since 1970 (eight bytes, big-endian), and the content.
-        NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned; the
-        path "minimum-index" has the index of the oldest entry, in decimal and a newline. Hashes are never pruned.
+        NOT_FOUND for what the newest checkpoint does not reach, OUT_OF_RANGE for bundles whose entries are pruned. More
+        paths are "minimum-index", the index of the oldest entry in decimal and a newline (hashes are never pruned); for
+        witnesses "witness/next", the checkpoint that they are asked to cosign now, and "witness/ID", the newest that the
+        one with this key ID has cosigned.
         """
 
     @_abc_1.abstractmethod
@@ -101,5 +115,15 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetLogKeyResponse, _abc.Awaitable[_audit_pb2.GetLogKeyResponse]]:
         """The key that signs checkpoints."""
+
+    @_abc_1.abstractmethod
+    def AddCosignature(
+        self,
+        request: _audit_pb2.AddCosignatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.AddCosignatureResponse, _abc.Awaitable[_audit_pb2.AddCosignatureResponse]]:
+        """From a witness that only makes outgoing connections. INVALID_ARGUMENT unless a witness of the configuration has
+        cosigned, FAILED_PRECONDITION for a checkpoint that is not of this log's history.
+        """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -51,6 +51,7 @@ _MAY = {
     "landfast.v1.AuditService/Subscribe": _PEOPLE,
     "landfast.v1.AuditService/ReadLog": _PEOPLE,
     "landfast.v1.AuditService/GetLogKey": _PEOPLE,
+    "landfast.v1.AuditService/AddCosignature": {"auditor"},
     "grpc.health.v1.Health/Check": _ANY,
     "grpc.health.v1.Health/List": _ANY,
     "grpc.health.v1.Health/Watch": _ANY,

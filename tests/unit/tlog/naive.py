@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from landfast.tlog.checkpoint import Checkpoint
+from landfast.tlog.cosignature import Cosigner
 from landfast.tlog.note import NoteSigner
 from landfast.tlog.tree import Read
 
 SIGNER = NoteSigner("landfast.internal/log", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+COSIGNER = Cosigner("partner.example/w1", Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
+OTHER_COSIGNER = Cosigner("other.example/w2", Ed25519PrivateKey.from_private_bytes(bytes(range(2, 34))))
 
 
 def root(entries: Sequence[bytes]) -> bytes:
@@ -32,6 +36,22 @@ def path(index: int, entries: Sequence[bytes]) -> list[bytes]:
     if index < middle:
         return [*path(index, entries[:middle]), root(entries[middle:])]
     return [*path(index - middle, entries[middle:]), root(entries[:middle])]
+
+
+def consistency(old: int, entries: Sequence[bytes]) -> list[bytes]:
+    """PROOF of RFC 6962, section 2.1.2."""
+    return _subproof(old, entries, True) if old else []
+
+
+def _subproof(old: int, entries: Sequence[bytes], known: bool) -> list[bytes]:
+    if old == len(entries):
+        return [] if known else [root(entries)]
+    middle = 1
+    while 2 * middle < len(entries):
+        middle *= 2
+    if old <= middle:
+        return [*_subproof(old, entries[:middle], known), root(entries[middle:])]
+    return [*_subproof(old - middle, entries[middle:], False), root(entries[:middle])]
 
 
 def number(index: int) -> str:
