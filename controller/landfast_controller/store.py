@@ -153,7 +153,10 @@ class Store:
         return result
 
     async def shrink(self, pages: int) -> int:
-        """Gives up to so many free pages back to the file system, in a transaction; returns how many are left."""
+        """Gives up to so many free pages back to the file system, in a transaction; returns how many are left.
+
+        Raises sqlite3.Error when the file cannot be written.
+        """
         async with self._writing, self._writer.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.executescript(f"PRAGMA incremental_vacuum({pages})")  # execute would free one page of them

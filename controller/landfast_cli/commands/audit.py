@@ -42,7 +42,8 @@ def audit() -> None:
 @audit.command(
     epilog="""\b
 Exit status: 0 the copy is as new as the log, 1 the log is not the one that is
-here (cut, forked, altered), 2 usage, 3 the controller cannot be reached.
+here (cut, forked, altered) or is pruned beyond it, 2 usage, 3 the controller
+cannot be reached.
 
 \b
 Examples:

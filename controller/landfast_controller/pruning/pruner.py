@@ -5,6 +5,7 @@ and goes on without a gap, and the next run goes on from there. Only contents go
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -46,7 +47,7 @@ class Pruner:
         while True:
             try:
                 await self._prune()
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, sqlite3.Error) as error:
                 _log.warning("the log is not pruned now; it is tried again", why=str(error))
             await asyncio.sleep(_PERIOD_S)
 
@@ -56,8 +57,9 @@ class Pruner:
         for below in range(begin + WIDTH, end + 1, WIDTH):
             await _gently(self._store.write(partial(_remove, below=below)))
         if begin < end:
-            await self._give_back()
             _log.info("pruned", entries=end - begin, oldest=end)
+        if end:
+            await self._give_back()
 
     async def _announce(self, transaction: Transaction) -> None:
         await records.publish(transaction, self._keep, self._myself)

@@ -48,6 +48,12 @@ class Past:
             index: int = connection.execute('SELECT min("index") FROM log').fetchone()[0]
         return index
 
+    @property
+    def free_pages(self) -> int:
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection:
+            number: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return number
+
     def at(self, days: float, *steps: Step) -> "Past":
         """Does `steps` so many days ago."""
         received_ns = time.time_ns() - int(days * _DAY_NS)

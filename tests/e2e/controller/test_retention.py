@@ -277,6 +277,7 @@ async def test_kills_in_the_middle_of_pruning_under_load(past: Past, tmp_path: P
     assert found["hosts"]["hall"]["batches"] >= agent.acknowledged > 0
     entries = await _all(past.deployment, from_index=end)
     assert [each.subject for each in _actions(entries, ControlAction.KIND_LOG_PRUNED)] == [str(end)]
+    await asyncio.to_thread(eventually, lambda: not past.free_pages, "no page is left over", 60)
     assert past.deployment.program
     await asyncio.to_thread(past.deployment.program.stop)
     assert past.database.stat().st_size < before / 2, "the file has given its space back"
