@@ -10,7 +10,7 @@ from typing import Any
 from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.integrity import Integrity
-from landfast.audit.review import Expected, Review
+from landfast.audit.review import Expected, Review, Taken
 from landfast.event import printable
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.errors import TlogError
@@ -40,8 +40,18 @@ class Result:
         return self.integrity.holds and self.review.completeness.holds
 
 
-def verify(read: Read, key: VerifierKey, expected: Expected, progress: Callable[[int, int], None]) -> Result:
-    """Reads the whole log by its newest checkpoint."""
+def _overlooked(_: Taken) -> None:
+    """For who wants the verdicts alone."""
+
+
+def verify(
+    read: Read,
+    key: VerifierKey,
+    expected: Expected,
+    progress: Callable[[int, int], None],
+    see: Callable[[Taken], None] = _overlooked,
+) -> Result:
+    """Reads the whole log by its newest checkpoint; `see` is given each entry that nothing is found against."""
     try:
         checkpoint = Checkpoint.open(read(CHECKPOINT), key)
     except TlogError as error:
@@ -51,7 +61,8 @@ def verify(read: Read, key: VerifierKey, expected: Expected, progress: Callable[
     integrity = Integrity(checkpoint, read)
     review = Review(integrity.verdict, expected)
     for index, entry in integrity.entries():
-        review.take(index, entry)
+        if taken := review.take(index, entry):
+            see(taken)
         if index % _STEP == 0:
             progress(index, checkpoint.size)
     review.end()
@@ -123,12 +134,13 @@ def _show_verdict(name: str, verdict: Verdict, promise: str) -> None:
 
     click.echo(f"{name}: {promise}" if verdict.holds else f"{name}: NOT verified, findings: {verdict.count}")
     for finding in verdict.findings[:_SHOWN]:
-        click.echo(f"  {_place(finding)}: {finding.kind}: {finding.text}")
+        click.echo(f"  {place(finding)}: {finding.kind}: {finding.text}")
     if verdict.count > _SHOWN:
         click.echo(f"  and {verdict.count - _SHOWN} more; --json tells the first {len(verdict.findings)}")
 
 
-def _place(finding: Finding) -> str:
+def place(finding: Finding) -> str:
+    """`index 14, host hall-1, sequence 9`, as far as there is a place."""
     parts = (
         f"index {finding.index}" if finding.index is not None else finding.path,
         finding.host and f"host {finding.host}",

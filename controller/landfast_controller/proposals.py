@@ -10,6 +10,7 @@ from securesystemslib.signer import Signature
 from sqlalchemy import Row, insert
 from tuf.api.metadata import Metadata, Root, Targets
 
+from landfast.flows import utc
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.expiry import refuse_expired
@@ -127,6 +128,7 @@ class Proposals:
         number = await changes.add(transaction, new, _SHOWN)
         words = f"change {number}, policy {new.version}: {new.reason}"
         fields = {"version": str(new.version), "reason": new.reason, "ticket": new.ticket, "digest": new.digest.hex()}
+        fields |= {"expires": utc(transaction.now_ns + changes.LIFETIME_NS)}
         fields |= {"widenings": str(len(new.widenings))} | _first_of(new.widenings)
         await transaction.record(action(ControlAction.KIND_CHANGE_PROPOSED, new.author, str(number), words, **fields))
         return number

@@ -23,12 +23,20 @@ _offline = click.option(
     "--offline", type=_Directory, metavar="DIR", help="Read this directory of tiles, not the controller."
 )
 
+_hosts = click.option(
+    "--hosts", type=File, metavar="F", help="Who should report, a host's name in each line. [default: all]"
+)
+_silent_after = click.option(
+    "--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host is silent."
+)
+
 
 @click.group(
     epilog="""\b
 Examples:
   landfast audit mirror ./log --key log.pub
   landfast audit verify --key log.pub --offline ./log --hosts roster.txt
+  landfast audit report --from 2026-10-01 --to 2026-11-01 --hosts roster.txt --out october.pdf
   landfast audit prove 4711 --out incident.tlog-proof
   landfast audit check-proof incident.tlog-proof --key log.pub
 """
@@ -78,8 +86,8 @@ Examples:
 )
 @_key
 @_offline
-@click.option("--hosts", type=File, metavar="F", help="Who should report, a host's name in each line. [default: all]")
-@click.option("--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host is silent.")
+@_hosts
+@_silent_after
 @as_json_option
 def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_after: str, as_json: bool) -> None:
     """Read the whole log, and say whether it is altered, and whether anything is missing.
@@ -100,6 +108,68 @@ def verify(key: Path | None, offline: Path | None, hosts: Path | None, silent_af
         output.document(verification.document(result))
     else:
         verification.show(result)
+    if not result.holds:
+        sys.exit(1)
+
+
+@audit.command(
+    epilog="""\b
+Exit status: 0 written, both verdicts hold, 1 written, at least one does not
+(the report says so), 2 usage, 3 the log cannot be read, a library is missing.
+
+\b
+Examples:
+  landfast audit report --from 2026-10-01 --to 2026-11-01 --hosts roster.txt --out october.pdf
+  landfast audit report --from 2026-10-01 --to 2026-11-01 --offline ./log --key log.pub --out a.html --out a.pdf
+  landfast audit report --from 2026-11-23T14:00:00Z --to 2026-11-23T15:00:00Z --json | jq .denials.rows
+"""
+)
+@click.option("--from", "begin", required=True, metavar="T", help="First day (UTC), or time (RFC 3339).")
+@click.option("--to", "end", required=True, metavar="T", help="First day, or moment, that is no more part of it.")
+@click.option("--out", "outs", type=File, multiple=True, metavar="F", help="New .html or .pdf; may be given again.")
+@_key
+@_offline
+@_hosts
+@_silent_after
+@as_json_option
+def report(
+    *,
+    begin: str,
+    end: str,
+    outs: tuple[Path, ...],
+    key: Path | None,
+    offline: Path | None,
+    hosts: Path | None,
+    silent_after: str,
+    as_json: bool,
+) -> None:
+    """Verify the whole log, and write down what it proves about a period.
+
+    Verdicts, coverage of the fleet, flows by class and destination, denials,
+    incidents, changes of policy and who approved them. Everything comes from
+    the log: whoever has a copy and the key makes the same report.
+    """
+    import sys
+
+    from landfast.audit.review import Expected
+    from landfast_cli import output, times, verification
+    from landfast_cli.report import output as outputs
+    from landfast_cli.report.document import document
+    from landfast_cli.report.gathering import Gathering
+    from landfast_cli.report.period import Period
+
+    if not outs and not as_json:
+        raise click.UsageError("name a file with --out, or print the data with --json")
+    chosen, roster = outputs.writers(outs), verification.roster(hosts)
+    found = Gathering(Period.parse(begin, end), times.seconds(silent_after))
+    expected, known = Expected(roster, times.seconds(silent_after)), _known(key)
+    with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
+        result = verification.verify(read, known, expected, progress, found.see)
+    found.end()
+    made = document(result, found, known, roster)
+    outputs.write(made, chosen)
+    if as_json:
+        output.document(made)
     if not result.holds:
         sys.exit(1)
 

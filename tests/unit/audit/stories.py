@@ -1,6 +1,7 @@
 """Logs with hosts in them, as a controller would have stored them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review
@@ -14,23 +15,26 @@ START_NS, STEP_NS = 1_790_000_000 * 10**9, 10**9
 
 
 class Story:
-    """Entries, one a second."""
+    """Entries, one a second from `now_ns` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ns: int = START_NS) -> None:
         self.entries: list[bytes] = []
+        self.now_ns = now_ns
 
     def batch(self, data: bytes) -> "Story":
         return self._add(Kind.BATCH, data)
 
-    def control(self, kind: ControlAction.Kind.ValueType, subject: str) -> "Story":
-        return self._add(Kind.CONTROL, ControlAction(kind=kind, subject=subject).SerializeToString())
+    def control(self, kind: ControlAction.Kind.ValueType, subject: str, **more: Any) -> "Story":
+        action = ControlAction(kind=kind, subject=subject, **more)
+        action.time.FromNanoseconds(self.now_ns)
+        return self._add(Kind.CONTROL, action.SerializeToString())
 
     def enrol(self, host: str) -> "Story":
         return self.control(ControlAction.KIND_HOST_ENROLLED, host)
 
     def _add(self, kind: Kind, content: bytes) -> "Story":
-        received_ns = START_NS + len(self.entries) * STEP_NS
-        self.entries.append(Entry(kind, received_ns, content).encode())
+        self.entries.append(Entry(kind, self.now_ns, content).encode())
+        self.now_ns += STEP_NS
         return self
 
 
