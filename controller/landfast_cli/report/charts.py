@@ -9,18 +9,23 @@ from landfast.policy.times import parse_time
 _HEIGHT = 58
 _DAYS = 400  # that have room beside each other
 
-_TITLES = {"ALLOW": "Allowed", "DENY": "Denied", "WOULD_DENY": "Would be denied"}
+#: Titles and colours.
+_KINDS = {
+    "ALLOW": ("Allowed", "#51708f"),
+    "DENY": ("Denied", "#a3271f"),
+    "WOULD_DENY": ("Would be denied", "#b98a2f"),
+}
 
 
 def days(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A chart for each verdict that there was, each with its own scale; none for a period of very many days."""
     every = _days(document["period"])
     counts = {day["day"]: day for day in document["days"]}
-    for verdict, title in _TITLES.items():
+    for verdict, (title, colour) in _KINDS.items():
         found = [counts.get(day, {}).get(verdict, 0) for day in every]
         if any(found):
             bars = list(_bars(found, max(found)))
-            yield {"kind": verdict, "title": title, "most": max(found), "bars": bars} | _ends(every)
+            yield {"colour": colour, "title": title, "most": max(found), "bars": bars} | _ends(every)
 
 
 def intervals(host: dict[str, Any], period: dict[str, str]) -> Iterator[dict[str, str]]:

@@ -28,7 +28,8 @@ class Changes:
 
     def propose(self, action: ControlAction, index: int) -> None:
         texts = _none(_PROPOSED + _ACCEPTED) | _chosen(action, _PROPOSED)
-        self._ledger.begin(Life(action.subject, Step.of(action, index), texts, tuple(_widened(action))))
+        begun = [("proposed", Step.of(action, index))]
+        self._ledger.begin(Life(action.subject, begun, texts, tuple(_widened(action))))
 
     def approve(self, action: ControlAction, index: int) -> None:
         self._ledger.step(action.subject, "approved", Step.of(action, index))
@@ -39,7 +40,7 @@ class Changes:
     def accept(self, action: ControlAction, index: int) -> None:
         """A version ends the change that it comes from, and whatever else was proposed on top of the one before."""
         step, number = Step.of(action, index), action.fields.get("change", "")
-        life = self._ledger.open.get(number) or self._ledger.begin(Life(number, step, _none(_PROPOSED + _ACCEPTED)))
+        life = self._ledger.open.get(number) or self._ledger.begin(Life(number, [], _none(_PROPOSED + _ACCEPTED)))
         life.texts |= _chosen(action, _ACCEPTED) | {"version": told(action.subject)}
         self._ledger.end(number, "accepted", step)
         for other in list(self._ledger.open):
@@ -60,7 +61,7 @@ class Changes:
         begin, end = self._period.texts
         for life in self._ledger.lives():
             expires = life.texts["expires"]
-            if life.ended is None and expires and expires <= end:
+            if not life.ended and expires and expires <= end:
                 life.outcome = f"expired {expires}"
             if life.ended or not expires or expires >= begin:
                 yield life
@@ -74,7 +75,7 @@ class Emergencies:
 
     def begin(self, action: ControlAction, index: int) -> None:
         texts = _none(_BROKEN) | _chosen(action, _BROKEN)
-        self.ledger.begin(Life(action.subject, Step.of(action, index), texts, outcome="not reviewed"))
+        self.ledger.begin(Life(action.subject, [("opened", Step.of(action, index))], texts, outcome="not reviewed"))
 
     def accept(self, action: ControlAction, index: int) -> None:
         """A version that reviews what was opened ends it."""
@@ -91,7 +92,7 @@ class Incidents:
 
     def begin(self, action: ControlAction, index: int) -> None:
         texts = _none(_FOUND) | _chosen(action, _FOUND)
-        self.ledger.begin(Life(action.subject, Step.of(action, index), texts))
+        self.ledger.begin(Life(action.subject, [("opened", Step.of(action, index))], texts))
 
     def acknowledge(self, action: ControlAction, index: int) -> None:
         if life := self.ledger.step(action.subject, "acknowledged", Step.of(action, index)):

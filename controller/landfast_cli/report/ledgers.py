@@ -27,18 +27,14 @@ class Step:
 
 @dataclass
 class Life:
-    """`outcome` is what it is at the end of the period."""
+    """`steps` are in order, the first one is its beginning. `outcome` is what it is at the end of the period."""
 
     number: str
-    begun: Step
+    steps: list[tuple[str, Step]]
     texts: dict[str, str]
     notes: tuple[str, ...] = ()
-    steps: list[tuple[str, Step]] = field(default_factory=list)
     outcome: str = "open"
-    ended: Step | None = None
-
-    def end(self, outcome: str, step: Step) -> None:
-        self.outcome, self.ended = outcome, step
+    ended: bool = False
 
 
 @dataclass
@@ -71,13 +67,13 @@ class Ledger:
     def end(self, number: str, outcome: str, step: Step) -> None:
         """Of what is not known here nothing ends."""
         if life := self.open.pop(number, None):
-            life.end(outcome, step)
-            self._keep(life)
-
-    def _keep(self, life: Life) -> None:
-        if life.ended and life.ended.at_ns in self.period:
-            self.closed.add(life)
+            life.outcome, life.ended = outcome, True
+            life.steps.append((outcome, step))
+            if step.at_ns in self.period:
+                self.closed.add(life)
 
     def lives(self) -> Iterator[Life]:
         """Those that ended in the period, and those that went on after it; by when they began."""
-        yield from sorted([*self.closed.things, *self.open.values()], key=lambda life: (life.begun.index, life.number))
+        yield from sorted(
+            [*self.closed.things, *self.open.values()], key=lambda life: (life.steps[0][1].index, life.number)
+        )

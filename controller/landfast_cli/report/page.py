@@ -5,7 +5,6 @@ What people and hosts have chosen is only ever text: everything is escaped, what
 
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,19 +15,21 @@ from landfast_cli.report import charts
 #: Rows of a list. What is beyond is counted below it.
 SHOWN = 200
 
-_PACKAGE = "landfast_cli.report"
-
 
 def page(document: dict[str, Any]) -> str:
     """The page of what `document.document` gives."""
     environment = Environment(
-        loader=PackageLoader(_PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("landfast_cli.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     period = document["period"]
-    environment.filters |= {"number": _number, "time": _time, "duration": durations.text}
+    environment.filters |= {"number": _number, "time": _time, "duration": durations.text, "rough": _rough}
     environment.filters["intervals"] = partial(charts.intervals, period=period)
     environment.globals |= {"shown": SHOWN} | document
-    shown = {"css": _css(), "span": span(period), "charts": list(charts.days(document)), "commands": commands(document)}
+    shown = {"span": span(period), "charts": list(charts.days(document)), "commands": commands(document)}
     return environment.get_template("report.html").render(shown)
 
 
@@ -51,13 +52,10 @@ def commands(document: dict[str, Any]) -> str:
         (
             "landfast audit mirror ./log --key log.pub",
             f"landfast audit verify {log}",
-            f"landfast audit report {log} --from {period['from']} --to {period['to']} --out report.html",
+            f"landfast audit report {log} \\",
+            f"    --from {period['from']} --to {period['to']} --out report.html",
         )
     )
-
-
-def _css() -> str:
-    return files(_PACKAGE).joinpath("templates", "report.css").read_text()
 
 
 def _next_month(day: date) -> date:
@@ -66,6 +64,11 @@ def _next_month(day: date) -> date:
 
 def _number(value: int) -> str:
     return f"{value:,}"
+
+
+def _rough(seconds: int) -> str:
+    """A duration; of a long one the seconds are left out."""
+    return durations.text(seconds if seconds < 3600 else seconds - seconds % 60) if seconds else "-"
 
 
 def _time(text: str | None) -> str:

@@ -83,12 +83,11 @@ def lives(found: Iterable[Life], beyond: int) -> Rows:
 def life(each: Life) -> dict[str, Any]:
     return {
         "number": told(each.number),
-        "begun": _step(each.begun),
         "texts": dict(sorted(each.texts.items())),
         "notes": list(each.notes),
         "steps": [{"what": what} | _step(step) for what, step in each.steps],
         "outcome": each.outcome,
-        "ended": _step(each.ended) if each.ended else None,
+        "ended": each.ended,
     }
 
 
