@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,18 +63,19 @@ class Traffic:
     def take(self, part: Part) -> int:
         """Adds what is decided in `part`. How often a canary was refused there."""
         canaries, number = 0, self._numbers.setdefault(part.view.host, len(self._numbers))
+        classes = lru_cache(lambda tags: tuple(map(told, part.view.classes(tags))))
         for item, seen in _grouped(part):
             seen.hosts = 1 << number
             omission = why_omitted(part.view, item)
             if omission is None or (omission == Omission.NOT_JUDGED and item.verdict in _VERDICTS):
-                self._add(part.view, item, seen)
+                self._add(part.view, item, classes(item.tags), seen)
                 continue
             self.omitted[omission] += seen.count
             canaries += seen.count if omission == Omission.CANARY else 0
         return canaries
 
-    def _add(self, view: BatchView, item: Event, seen: Sum) -> None:
-        verdict, classes = render.name(Verdict, item.verdict), tuple(map(told, view.classes(item.tags)))
+    def _add(self, view: BatchView, item: Event, classes: tuple[str, ...], seen: Sum) -> None:
+        verdict = render.name(Verdict, item.verdict)
         self.verdicts[verdict] += seen.count
         self.days[seen.first_ns // _DAY_NS, verdict] += seen.count
         for name in classes:
