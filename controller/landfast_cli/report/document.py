@@ -15,7 +15,7 @@ from landfast.tlog.note import VerifierKey
 from landfast_cli.report import rows
 from landfast_cli.report.coverage import Host
 from landfast_cli.report.gathering import Gathering
-from landfast_cli.report.texts import utc
+from landfast_cli.report.texts import told, utc
 from landfast_cli.verification import Result, place
 
 #: Folded events are told with their hosts.
@@ -69,7 +69,10 @@ def _log(result: Result, found: Gathering, key: VerifierKey) -> dict[str, Any]:
 
 def _verdict(verdict: Verdict, found: Gathering) -> dict[str, Any]:
     """Of the whole log. Findings tell whether they are about entries that hold something of the period."""
-    findings = [each.document() | {"place": place(each), "in_period": _is_in(each, found)} for each in verdict.findings]
+    findings = [
+        each.document() | {"text": told(each.text), "place": told(place(each)), "in_period": _is_in(each, found)}
+        for each in verdict.findings
+    ]
     return verdict.document() | {"findings": findings}
 
 

@@ -71,8 +71,8 @@ def _ordinary() -> Story:
 
 def _hostile(name: str) -> Story:
     """`name` wherever somebody may choose one."""
-    story, host = Story(at("2026-10-01 00:00:00")), Host(name)
-    act(story, "HOST_ENROLLED", name, name, name)
+    story, host = Story(at("2026-10-01 00:00:00")), Host(name[:200])
+    act(story, "HOST_ENROLLED", name[:200], name, name)
     chosen = ("reason", "ticket", "version", "widening_1", "digest", "approvers", "rule", "about", "what")
     for kind in ("CHANGE_PROPOSED", "INCIDENT_OPENED", "BREAK_GLASS", "MAPS_ALTERED", "ROLLOUT_HALTED"):
         act(story, kind, "1", name, name, widenings="1", **dict.fromkeys(chosen, name))
@@ -150,7 +150,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_runs() -> None:
 
 @pytest.mark.parametrize("name", _HOSTILE, ids=range(len(_HOSTILE)))
 def test_what_others_have_chosen_is_only_ever_text(name: str) -> None:
-    hostile = page(report(_hostile(name).entries, roster=[name]))
+    hostile = page(report(_hostile(name).entries, roster=[name[:200]]))
     harmless = page(report(_hostile("n").entries, roster=["n"]))
     skeleton = [_Parts(each).tags for each in (hostile, harmless)]
     assert skeleton[0] == skeleton[1]
