@@ -7,7 +7,7 @@ import numpy as np
 
 from landfast import batch, event
 from landfast.v1.batch_pb2 import Batch, Folded, Process, RuleName
-from landfast.verdict import Reason, Verdict
+from landfast.verdict import Reason, Stage, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def thin(message: Batch, which: Choice) -> Batch:
     rows = _rows(message)
     gone = which(rows["verdict"])
     allowed = np.count_nonzero(gone & allowed_flows(rows["verdict"]))
-    bytes_out, bytes_in = event.bytes_of(rows[gone])
+    bytes_out, bytes_in = event.amounts_of(rows[gone & (rows["stage"] == Stage.FLOW)]).sum(axis=0).tolist()
     left = Batch()
     left.CopyFrom(message)
     left.records = rows[~gone].tobytes()
@@ -86,6 +86,7 @@ def merge(first: Batch, second: Batch) -> Batch | None:
     if second.counters:
         merged.policy_version, merged.policy_digest = second.policy_version, second.policy_digest
     merged.classes.update(second.classes)
+    merged.unix_names.update(second.unix_names)
     merged.folded.CopyFrom(_merged_folding(first, second))
     executions, rules = set(map(_execution, first.processes)), set(map(_rule, first.rules))
     refusals = set(map(batch.refusal, first.listeners))
@@ -126,7 +127,7 @@ def _merged_folding(first: Batch, second: Batch) -> Folded:
 
 
 def _forget_unnamed(message: Batch) -> None:
-    """Drops processes, rules, listeners and classes that no record names any more."""
+    """Drops processes, rules, listeners, names of sockets and classes that no record names any more."""
     rows = _rows(message)
     executions = set(zip(rows["tgid"].tolist(), rows["image"].tolist(), strict=True))
     rules = set(zip(rows["version"].tolist(), rows["rule"].tolist(), strict=True))
@@ -142,6 +143,9 @@ def _forget_unnamed(message: Batch) -> None:
     message.processes.extend(processes)
     message.listeners.extend(listeners)
     message.rules.extend(named_rules)
+    sockets = set(rows["detail"][rows["stage"] == Stage.UNIX].tolist())
+    for key in set(message.unix_names) - sockets:
+        del message.unix_names[key]
     for bit in [bit for bit in message.classes if not named >> bit & 1]:
         del message.classes[bit]
 

@@ -48,11 +48,11 @@ def plain(version: PolicyVersion) -> Any:
     return msgspec.json.decode(version.policy.canonical)
 
 
-def write_new(path: Path, content: str) -> None:
+def write_new(path: Path, content: str | bytes) -> None:
     """Writes a file that must not exist yet."""
     try:
-        with path.open("x") as file:
-            file.write(content)
+        with path.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
     except FileExistsError:
         raise BadInputError(f"{path} exists; nothing is overwritten, choose another file") from None
     except OSError as error:

@@ -54,7 +54,7 @@ def _documents(response: SubscribeResponse, wanted: Filter) -> Iterator[dict[str
 
 def _control_line(control: ControlAction) -> str:
     when = control.time.ToDatetime().isoformat(timespec="milliseconds")[11:23]
-    return f"{when} controller {_kind(control)}  {printable(control.text)} (by {printable(_short(control.actor))})"
+    return f"{when} controller {action_name(control)}  {printable(control.text)} (by {printable(short(control.actor))})"
 
 
 def _control_document(control: ControlAction, index: int) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _control_document(control: ControlAction, index: int) -> dict[str, Any]:
         "id": f"controller/{index}",
         "time": control.time.ToJsonString(),
         "kind": "control",
-        "action": _kind(control),
+        "action": action_name(control),
         "actor": printable(control.actor),
         "subject": printable(control.subject),
         "text": printable(control.text),
@@ -70,12 +70,13 @@ def _control_document(control: ControlAction, index: int) -> dict[str, Any]:
     }
 
 
-def _kind(control: ControlAction) -> str:
+def action_name(control: ControlAction) -> str:
+    """`HOST_ENROLLED` and so on."""
     known = ControlAction.Kind.DESCRIPTOR.values_by_number.get(control.kind)
     return known.name.removeprefix(_PREFIX) if known else str(control.kind)
 
 
-def _short(actor: str) -> str:
+def short(actor: str) -> str:
     """The id without scheme and domain."""
     return actor.partition("//")[2].partition("/")[2]
 

@@ -11,7 +11,7 @@ from landfast import event_key
 from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.integrity import Integrity
-from landfast.audit.review import Expected, Review
+from landfast.audit.review import Expected, Review, Taken
 from landfast.event import printable
 from landfast.event_key import EventKeyError
 from landfast.tlog.checkpoint import Checkpoint
@@ -47,14 +47,23 @@ class Result:
         return self.integrity.holds and self.review.completeness.holds
 
 
+def _overlooked(_: Taken) -> None:
+    """For who wants the verdicts alone."""
+
+
 def verify(
     read: Read,
     key: VerifierKey,
     expected: Expected,
     progress: Callable[[int, int], None],
+    *,
     required: Required = _NO_WITNESS,
+    begin: Callable[[], Callable[[Taken], None]] = lambda: _overlooked,
 ) -> Result:
-    """Reads all that there is of the log by its newest checkpoint; again when it was pruned meanwhile."""
+    """Reads all that there is of the log by its newest checkpoint; again when it was pruned meanwhile.
+
+    Each reading asks `begin` who is given the entries that nothing is found against.
+    """
     try:
         checkpoint = Checkpoint.open(read(CHECKPOINT), key)
     except TlogError as error:
@@ -62,7 +71,7 @@ def verify(
         broken.add(Finding("checkpoint", str(error), CHECKPOINT))
         return Result(None, broken, Review(broken, expected))
     while True:
-        result = _verified(checkpoint, read, expected, progress)
+        result = _verified(checkpoint, read, expected, progress, begin())
         if result.integrity.holds or Integrity(checkpoint, read).begin <= result.review.begin:
             break
     coverage = witnessed.coverage(read, key, required, checkpoint, lambda size: Tree(checkpoint, read).root_of(0, size))
@@ -71,11 +80,18 @@ def verify(
     return replace(result, coverage=coverage)
 
 
-def _verified(checkpoint: Checkpoint, read: Read, expected: Expected, progress: Callable[[int, int], None]) -> Result:
+def _verified(
+    checkpoint: Checkpoint,
+    read: Read,
+    expected: Expected,
+    progress: Callable[[int, int], None],
+    see: Callable[[Taken], None],
+) -> Result:
     integrity = Integrity(checkpoint, read)
     review = Review(integrity.verdict, expected, integrity.begin)
     for index, entry in integrity.entries():
-        review.take(index, entry)
+        if taken := review.take(index, entry):
+            see(taken)
         if index % _STEP == 0:
             progress(index, checkpoint.size)
     review.end()
@@ -193,12 +209,13 @@ def _show_verdict(name: str, verdict: Verdict, promise: str) -> None:
 
     click.echo(f"{name}: {promise}" if verdict.holds else f"{name}: NOT verified, findings: {verdict.count}")
     for finding in verdict.findings[:_SHOWN]:
-        click.echo(f"  {_place(finding)}: {finding.kind}: {finding.text}")
+        click.echo(f"  {place(finding)}: {finding.kind}: {finding.text}")
     if verdict.count > _SHOWN:
         click.echo(f"  and {verdict.count - _SHOWN} more; --json tells the first {len(verdict.findings)}")
 
 
-def _place(finding: Finding) -> str:
+def place(finding: Finding) -> str:
+    """`index 14, host hall-1, sequence 9`, as far as there is a place."""
     parts = (
         f"index {finding.index}" if finding.index is not None else finding.path,
         finding.host and f"host {finding.host}",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +14,8 @@ from landfast_controller.schema import LARGEST_INTEGER
 from landfast_controller.store import Transaction
 from landfast_controller.trust import Trust
 
-LIFETIME = timedelta(days=7)
+#: How long a change waits for its approvals.
+LIFETIME_NS = 7 * 86_400 * 10**9
 
 _table = schema.changes
 _ENDED = {
@@ -51,7 +51,7 @@ async def add(transaction: Transaction, new: NewChange, shown: int) -> int:
         "reason": new.reason,
         "ticket": new.ticket,
         "created_ns": transaction.now_ns,
-        "expires_ns": transaction.now_ns + int(LIFETIME.total_seconds() * 1e9),
+        "expires_ns": transaction.now_ns + LIFETIME_NS,
         "digest": new.digest,
         "map_digest": new.map_digest,
         "widens": "\n".join(new.widenings[:shown]),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from securesystemslib.exceptions import UnverifiedSignatureError
@@ -10,6 +10,7 @@ from securesystemslib.signer import Signature
 from sqlalchemy import Row, insert
 from tuf.api.metadata import Metadata, Root, Targets
 
+from landfast.flows import utc
 from landfast.policy import canonical
 from landfast.policy.errors import PolicyError
 from landfast.policy.expiry import refuse_expired
@@ -39,6 +40,7 @@ from landfast_controller.trust import Trust
 
 _LONGEST_TEXT = 1000
 _SHOWN = 100  # ways in which a change widens, that are kept for people
+_LOGGED, _LONGEST = 20, 400  # of them in the log, and their characters
 _FIRST = ("it is the first policy",)
 
 _log = structlog.get_logger()
@@ -125,7 +127,9 @@ class Proposals:
     async def _add(self, transaction: Transaction, new: NewChange) -> int:
         number = await changes.add(transaction, new, _SHOWN)
         words = f"change {number}, policy {new.version}: {new.reason}"
-        fields = {"digest": new.digest.hex(), "ticket": new.ticket, "widenings": len(new.widenings)}
+        fields = {"version": str(new.version), "reason": new.reason, "ticket": new.ticket, "digest": new.digest.hex()}
+        fields |= {"expires": utc(transaction.now_ns + changes.LIFETIME_NS)}
+        fields |= {"widenings": str(len(new.widenings))} | _first_of(new.widenings)
         await transaction.record(action(ControlAction.KIND_CHANGE_PROPOSED, new.author, str(number), words, **fields))
         return number
 
@@ -160,7 +164,7 @@ class Proposals:
         state = Change.STATE_WITHDRAWN if own else Change.STATE_REJECTED
         await changes.close(transaction, number, state, str(caller.id), why)
         words = f"change {number} {'withdrawn' if own else 'rejected'}: {why}"
-        await transaction.record(action(ControlAction.KIND_CHANGE_CLOSED, caller.id, str(number), words))
+        await transaction.record(action(ControlAction.KIND_CHANGE_CLOSED, caller.id, str(number), words, reason=why))
 
     def _draft(self, caller: Caller, targets: bytes) -> Metadata[Targets]:
         """The metadata of a proposal, with those of its signatures that are the caller's and good."""
@@ -179,6 +183,11 @@ class Proposals:
             if key is None or caller.name not in good or caller.name not in (holder(key), breaker(key)):
                 del draft.signatures[key_id]
         return draft
+
+
+def _first_of(widenings: Sequence[str]) -> dict[str, str]:
+    """The first ways in which a change widens, for the log: an entry has its limit."""
+    return {f"widening_{at}": each[:_LONGEST] for at, each in enumerate(widenings[:_LOGGED], 1)}
 
 
 def _check_texts(reason: str, ticket: str) -> None:
@@ -279,10 +288,13 @@ async def _accept(
     version.created.FromNanoseconds(transaction.now_ns)
     texts = {"digest": row.digest.hex(), "map_digest": row.map_digest.hex(), "reason": row.reason}
     texts |= {"ticket": row.ticket, "approvers": ",".join(change.approvers), "change": str(row.id)} | rollout
+    signed = metadata.read_targets(row.targets).signed
+    if broken := breakglass.reviewed(signed):
+        texts["reviews"] = broken.by
     words = f"policy {row.version}{', to all hosts at once' if rollout['at_once'] else ''}: {row.reason}"
     kind, subject = ControlAction.KIND_POLICY_VERSION, str(row.version)
     await transaction.record(action(kind, row.author, subject, words, **texts))
-    if told := breakglass.told(metadata.read_targets(row.targets).signed):
+    if told := breakglass.told(signed):
         words, texts = told
         await transaction.record(action(ControlAction.KIND_BREAK_GLASS, row.author, subject, words, **texts))
     return version

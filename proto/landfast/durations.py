@@ -21,3 +21,12 @@ def parse(text: str) -> timedelta:
         return sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(text)), timedelta())
     except OverflowError:
         raise ValueError(f"duration {text!r}: it is longer than a calendar can hold") from None
+
+
+def text(seconds: int) -> str:
+    """Whole seconds as `parse` reads them: `1d12h`; `0s`."""
+    parts, rest = [], seconds
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, rest = divmod(rest, size)
+        parts += [f"{number}{unit}"] if number else []
+    return "".join(parts) or "0s"

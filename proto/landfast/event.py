@@ -139,12 +139,11 @@ def have_destination(records: Any) -> Any:
     return perhaps & (records["remote"] != np.void(bytes(16))) | np.isin(records["stage"], sorted(_STAGES_WITH_REMOTE))
 
 
-def bytes_of(records: Any) -> tuple[int, int]:
-    """What the flows among an array of `numpy_type()` have sent and received."""
+def amounts_of(flows: Any) -> Any:
+    """Of an array of `numpy_type()` with flows only: what each has sent and received, an array of two columns."""
     import numpy as np
 
-    flows = np.ascontiguousarray(records["comm"][records["stage"] == Stage.FLOW]).view("u8").reshape(-1, 2)
-    return int(flows[:, 0].sum()), int(flows[:, 1].sum())
+    return np.ascontiguousarray(flows["comm"]).view("u8").reshape(-1, 2)
 
 
 def address(raw: bytes) -> IPv4Address | IPv6Address:

@@ -92,7 +92,7 @@ def sightings(view: BatchView, omitted: Omitted) -> Iterator[Sighting]:
     read = _Reader(view)
     for _, item in view:
         if isinstance(item, Event):
-            reason = _why_omitted(view, item)
+            reason = why_omitted(view, item)
             if reason is None:
                 yield read.sighting(item)
             else:
@@ -102,7 +102,8 @@ def sightings(view: BatchView, omitted: Omitted) -> Iterator[Sighting]:
         omitted[Omission.FOLDED] += folded.allowed + folded.other
 
 
-def _why_omitted(view: BatchView, item: Event) -> Omission | None:
+def why_omitted(view: BatchView, item: Event) -> Omission | None:
+    """Why an event is no sighting; None for one that is."""
     if view.is_canary(item):
         return Omission.CANARY
     if not _is_judged(item):
@@ -130,7 +131,7 @@ class _Reader:
         self._classes = lru_cache(self._names)
 
     def sighting(self, item: Event) -> Sighting:
-        kind = _kind(item)
+        kind = kind_of(item)
         process = self._view.process(item) or Process()
         flow = Flow(
             self._classes(item.tags),
@@ -163,7 +164,8 @@ class _Reader:
         return Peer.CARRIES if listener and listener.present and not item.tags & ~listener.tags else Peer.LACKS
 
 
-def _kind(item: Event) -> RuleKind:
+def kind_of(item: Event) -> RuleKind:
+    """The list that a rule for it stands in."""
     if item.serving:
         return RuleKind.SERVE
     return RuleKind.PEERS if item.local or item.stage == Stage.UNIX else RuleKind.ALLOW

@@ -113,10 +113,9 @@ def _action(view: BatchView, item: Event) -> Iterator[str]:
         process = view.process(item)
         yield printable(process.executable) if process else ""
         return
-    if item.traffic:
-        yield f"-> {endpoint(item) or f'several/{protocol(item.protocol)}'}  FLOW {_amounts(item, item.traffic)} "
-    else:
-        yield f"-> {endpoint(item)} " if item.remote else f"{_call(view, item)} "
+    arrow = "-> " if item.remote or item.stage in (Stage.UNIX, Stage.FLOW) else ""
+    amounts = f" FLOW {_amounts(item, item.traffic)} " if item.traffic else ""
+    yield f"{arrow}{target(view, item)} {amounts}"
     yield name(Reason, item.reason)
     if item.rule:
         yield str(item.rule)
@@ -158,10 +157,17 @@ def _listener_words(view: BatchView, item: Event, listener: Listener) -> str:
     return f"({who} lacks {lacking}: tag it, or name it under `peers`)"
 
 
-def _call(view: BatchView, item: Event) -> str:
-    """What was asked for where there is no address: `socket(AF_PACKET, SOCK_RAW, 3)`, `unix:/run/docker.sock`."""
+def target(view: BatchView, item: Event) -> str:
+    """The destination; where it has none what was asked for, such as `socket(AF_PACKET, SOCK_RAW, 3)`.
+
+    A unix socket is `unix:/run/docker.sock`.
+    """
+    if item.remote is not None:
+        return endpoint(item)
+    if item.stage == Stage.FLOW:
+        return f"several/{protocol(item.protocol)}"
     if item.stage == Stage.UNIX:
-        return f"-> unix:{printable(view.unix_name(item)) or '?'}"
+        return f"unix:{printable(view.unix_name(item)) or '?'}"
     if item.stage == Stage.SYSCALL:
         return f"{calls.name(item)}({name(AddressFamily, item.family) if item.family else ''})"
     if item.stage == Stage.DEVICE:

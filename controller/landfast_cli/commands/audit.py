@@ -24,12 +24,20 @@ _offline = click.option(
     "--offline", type=_Directory, metavar="DIR", help="Read this directory of tiles, not the controller."
 )
 
+_hosts = click.option(
+    "--hosts", type=File, metavar="F", help="Who should report: NAME or NAME KEY a line. [default: all]"
+)
+_silent_after = click.option(
+    "--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host, or a witness, is silent."
+)
+
 
 @click.group(
     epilog="""\b
 Examples:
   landfast audit mirror ./log --key log.pub
   landfast audit verify --key log.pub --offline ./log --hosts roster.txt
+  landfast audit report --from 2026-10-01 --to 2026-11-01 --hosts roster.txt --out october.pdf
   landfast audit prove 4711 --out incident.tlog-proof
   landfast audit check-proof incident.tlog-proof --key log.pub
   landfast audit witness run ./witness --key log.pub
@@ -91,10 +99,8 @@ Examples:
 )
 @_key
 @_offline
-@click.option("--hosts", type=File, metavar="F", help="Who should report: NAME or NAME KEY a line. [default: all]")
-@click.option(
-    "--silent-after", default="1h", show_default=True, metavar="DURATION", help="When a host, or a witness, is silent."
-)
+@_hosts
+@_silent_after
 @_witnesses
 @as_json_option
 def verify(
@@ -122,11 +128,75 @@ def verify(
     expected = Expected(verification.roster(hosts), times.seconds(silent_after))
     known = _known(key)
     with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
-        result = verification.verify(read, known, expected, progress, required)
+        result = verification.verify(read, known, expected, progress, required=required)
     if as_json:
         output.document(verification.document(result))
     else:
         verification.show(result)
+    if not result.holds:
+        sys.exit(1)
+
+
+@audit.command(
+    epilog="""\b
+Exit status: 0 written, both verdicts hold, 1 written, at least one does not
+(the report says so), 2 usage, 3 the log cannot be read, a library is missing.
+
+\b
+Examples:
+  landfast audit report --from 2026-10-01 --to 2026-11-01 --hosts roster.txt --out october.pdf
+  landfast audit report --from 2026-10-01 --to 2026-11-01 --offline ./log --key log.pub --out a.html --out a.pdf
+  landfast audit report --from 2026-11-23T14:00:00Z --to 2026-11-23T15:00:00Z --json | jq .denials.rows
+"""
+)
+@click.option("--from", "begin", required=True, metavar="T", help="First day (UTC), or time (RFC 3339).")
+@click.option("--to", "end", required=True, metavar="T", help="First day, or moment, that is no more part of it.")
+@click.option("--out", "outs", type=File, multiple=True, metavar="F", help="New .html or .pdf; may be given again.")
+@_key
+@_offline
+@_hosts
+@_silent_after
+@_witnesses
+@as_json_option
+def report(
+    *,
+    begin: str,
+    end: str,
+    outs: tuple[Path, ...],
+    key: Path | None,
+    offline: Path | None,
+    hosts: Path | None,
+    silent_after: str,
+    required: "Required",
+    as_json: bool,
+) -> None:
+    """Verify the whole log, and write down what it proves about a period.
+
+    Verdicts, coverage of the fleet, flows by class and destination, denials,
+    incidents, changes of policy and who approved them. Everything comes from
+    the log: whoever has a copy and the key makes the same report.
+    """
+    import sys
+
+    from landfast.audit.review import Expected
+    from landfast_cli import output, times, verification
+    from landfast_cli.report import output as outputs
+    from landfast_cli.report.document import document
+    from landfast_cli.report.gathering import Gathering
+    from landfast_cli.report.period import Period
+
+    if not outs and not as_json:
+        raise click.UsageError("name a file with --out, or print the data with --json")
+    chosen, roster = outputs.writers(outs), verification.roster(hosts)
+    found = Gathering(Period.parse(begin, end), times.seconds(silent_after))
+    expected, known = Expected(roster, times.seconds(silent_after)), _known(key)
+    with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
+        result = verification.verify(read, known, expected, progress, required=required, begin=found.begin)
+    found.end()
+    made = document(result, found, known, roster)
+    outputs.write(made, chosen)
+    if as_json:
+        output.document(made)
     if not result.holds:
         sys.exit(1)
 

@@ -44,19 +44,26 @@ async def keep(transaction: Transaction, finding: Finding, at_ns: int, actor: ob
     number = (await transaction.connection.execute(row)).inserted_primary_key[0]  # type: ignore[index]
     words = f"incident {number} is open: {finding.rule} {finding.subject}"
     fields = {"rule": finding.rule, "about": finding.subject, "index": finding.index, "what": finding.text[:_TEXT]}
+    fields["count"] = finding.count
     await transaction.record(action(ControlAction.KIND_INCIDENT_OPENED, actor, str(number), words, **fields))
 
 
 async def acknowledge(transaction: Transaction, number: int, actor: object) -> None:
     await _turn(transaction, number, state=Incident.STATE_ACKNOWLEDGED, acknowledged_by=str(actor))
-    words = f"incident {number} is acknowledged"
-    await transaction.record(action(ControlAction.KIND_INCIDENT_ACKNOWLEDGED, actor, str(number), words))
+    words, fields = f"incident {number} is acknowledged", await _so_far(transaction, number)
+    await transaction.record(action(ControlAction.KIND_INCIDENT_ACKNOWLEDGED, actor, str(number), words, **fields))
 
 
 async def close(transaction: Transaction, number: int, actor: object, reason: str) -> None:
     await _turn(transaction, number, state=Incident.STATE_CLOSED, closed_by=str(actor), reason=reason)
-    words = f"incident {number} is closed: {reason}"
-    await transaction.record(action(ControlAction.KIND_INCIDENT_CLOSED, actor, str(number), words))
+    words, fields = f"incident {number} is closed: {reason}", await _so_far(transaction, number) | {"reason": reason}
+    await transaction.record(action(ControlAction.KIND_INCIDENT_CLOSED, actor, str(number), words, **fields))
+
+
+async def _so_far(transaction: Transaction, number: int) -> dict[str, object]:
+    """What has become of an incident, for the log: its readers see no database."""
+    found = await get(transaction.connection, number)
+    return {"count": found.count, "last_index": found.last_index, "what": found.text}
 
 
 async def get(connection: AsyncConnection, number: int) -> Incident:

@@ -5,11 +5,11 @@ the kernel's counters were. So between two of them there must be exactly as many
 positions, and as many reported as lost as the counters say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from landfast import event
-from landfast.v1.batch_pb2 import Batch, NoticeKind
+from landfast.v1.batch_pb2 import Batch, Notice, NoticeKind
 from landfast.verdict import Stage
 
 #: Bytes of the ring that a record takes: a header before it (https://docs.kernel.org/bpf/ringbuf.html).
@@ -47,7 +47,7 @@ class Account:
 
     def take(self, message: Batch) -> Iterator[str]:
         """Adds a batch. What does not add up, one sentence for each."""
-        folded, lost = message.folded.allowed + message.folded.other, dict(_losses(message))
+        folded, lost = message.folded.allowed + message.folded.other, dict(losses(message.notices))
         self.folded += folded
         self.lost += sum(lost.values())
         self._records += len(message.records) // event.SIZE + folded
@@ -74,8 +74,8 @@ def _mark_of(message: Batch) -> Mark:
     return Mark(message.boot_id, message.ring_position, lost)
 
 
-def _losses(message: Batch) -> Iterator[tuple[str, int]]:
-    """What a batch reports as lost, by stage; `NOTICES` are the agent's own."""
-    for notice in message.notices:
+def losses(notices: Iterable[Notice]) -> Iterator[tuple[str, int]]:
+    """What they report as lost, by stage; `NOTICES` are the agent's own."""
+    for notice in notices:
         if notice.kind == NoticeKind.NOTICE_KIND_LOST:
             yield from ((where, int(number)) for where, number in notice.fields.items() if number.isdecimal())

@@ -27,6 +27,15 @@ class Expected:
     silent_after_s: int
 
 
+@dataclass(frozen=True)
+class Taken:
+    """An entry whose integrity nothing is found against."""
+
+    index: int
+    received_ns: int
+    content: BatchView | ControlAction
+
+
 class Review:
     """`integrity` is the verdict that findings against chains are added to; `completeness` is this one's own.
 
@@ -59,8 +68,9 @@ class Review:
         """When the newest entry was stored, in nanoseconds since 1970."""
         return self._now_ns
 
-    def take(self, index: int, data: bytes) -> None:
-        """The entry at `index`, as the tree proves it."""
+    def take(self, index: int, data: bytes) -> Taken | None:
+        """The entry at `index`, as the tree proves it. Returns it, unless that is a finding against integrity."""
+        before = self.integrity.count
         try:
             entry = Entry.decode(data)
             if entry.received_ns < self._now_ns:
@@ -68,12 +78,20 @@ class Review:
                 self.integrity.add(Finding("time", text, index=index))
             self._now_ns = max(self._now_ns, entry.received_ns)
             self._pruning.take(index, entry)
-            if entry.kind == Kind.BATCH:
-                self._batch(index, batch.decode(entry.content), entry)
-            else:
-                self._control(index, ControlAction.FromString(entry.content), entry)
+            content = self._content(index, entry)
         except (TlogError, BatchError, DecodeError) as error:
             self.integrity.add(Finding("malformed", f"an entry that no controller admits: {error}", index=index))
+            return None
+        return Taken(index, entry.received_ns, content) if self.integrity.count == before else None
+
+    def _content(self, index: int, entry: Entry) -> BatchView | ControlAction:
+        if entry.kind == Kind.BATCH:
+            view = batch.decode(entry.content)
+            self._batch(index, view, entry)
+            return view
+        action = ControlAction.FromString(entry.content)
+        self._control(index, action, entry)
+        return action
 
     def end(self) -> None:
         """After the last entry: who should have reported and has not, and what nobody said would be pruned."""

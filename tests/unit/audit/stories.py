@@ -1,6 +1,7 @@
 """Logs with hosts in them, as a controller would have stored them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from landfast import event_key
 from landfast.audit.integrity import Integrity
@@ -18,11 +19,11 @@ START_NS, STEP_NS = 1_790_000_000 * 10**9, 10**9
 
 
 class Story:
-    """Entries, one a second."""
+    """Entries, one a second from `now_ns` on."""
 
-    def __init__(self, start_ns: int = START_NS) -> None:
+    def __init__(self, now_ns: int = START_NS) -> None:
         self.entries: list[bytes] = []
-        self.now_ns = start_ns
+        self.now_ns = now_ns
 
     def later(self, days: float) -> "Story":
         self.now_ns += int(days * 24 * 3600 * 10**9)
@@ -31,13 +32,15 @@ class Story:
     def batch(self, data: bytes) -> "Story":
         return self._add(Kind.BATCH, data)
 
-    def control(self, kind: ControlAction.Kind.ValueType, subject: str, **fields: str) -> "Story":
-        return self._add(Kind.CONTROL, ControlAction(kind=kind, subject=subject, fields=fields).SerializeToString())
+    def control(self, kind: ControlAction.Kind.ValueType, subject: str, **more: Any) -> "Story":
+        action = ControlAction(kind=kind, subject=subject, **more)
+        action.time.FromNanoseconds(self.now_ns)
+        return self._add(Kind.CONTROL, action.SerializeToString())
 
     def enrol(self, host: str, key: str = "") -> "Story":
         """With its event key, or another one."""
         key = key or event_key.text(public(host))
-        return self.control(ControlAction.KIND_HOST_ENROLLED, host, event_key=key)
+        return self.control(ControlAction.KIND_HOST_ENROLLED, host, fields={"event_key": key})
 
     def _add(self, kind: Kind, content: bytes) -> "Story":
         self.entries.append(Entry(kind, self.now_ns, content).encode())

@@ -32,7 +32,7 @@ class Deployment:
 
     def keep(self, days: int | None) -> "Deployment":
         fields = {} if days is None else {"keep_s": str(days * 24 * 3600)}
-        self.story.control(ControlAction.KIND_RETENTION_POLICY, "log", **fields)
+        self.story.control(ControlAction.KIND_RETENTION_POLICY, "log", fields=fields)
         return self
 
     def prune(self, below: object) -> "Deployment":

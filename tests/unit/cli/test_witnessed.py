@@ -52,7 +52,7 @@ def _log(entries: list[bytes], *cosigned: dict[str, bytes]) -> dict[str, bytes]:
 
 def _verified(files: dict[str, bytes], required: Required, silent_after_s: int = 10**9) -> verification.Result:
     expected = Expected(frozenset(), silent_after_s)
-    return verification.verify(naive.reader(files), SIGNER.verifier, expected, lambda *_: None, required)
+    return verification.verify(naive.reader(files), SIGNER.verifier, expected, lambda *_: None, required=required)
 
 
 def _kinds(verdict: Verdict) -> list[tuple[str, str]]:

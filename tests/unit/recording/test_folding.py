@@ -5,7 +5,7 @@ from ipaddress import IPv6Address
 from landfast import batch as batches
 from landfast.event import Event
 from landfast.v1.batch_pb2 import Listener
-from landfast.verdict import Reason, Verdict
+from landfast.verdict import Reason, Stage, Verdict
 from landfast_agent import folding
 from tests.unit.recording.builders import batch, flow, record
 
@@ -49,6 +49,19 @@ def test_the_bytes_of_folded_flows_are_kept_as_sums():
     both = folding.thin(folding.merge(first, second), folding.everything)
     assert (both.folded.allowed, both.folded.other) == (3, 1)
     assert (both.folded.bytes_out, both.folded.bytes_in) == (2052, 22)
+
+
+def test_names_of_unix_sockets_stay_with_their_records():
+    unix = {"stage": Stage.UNIX, "protocol": 0, "remote_port": 0, "family": 1, "remote": bytes(16)}
+    denied = {"verdict": Verdict.DENY, "reason": Reason.UNTAGGED_PEER}
+    names = {5: "/run/a.sock", 6: "/run/b.sock"}
+    first = folding.thin(
+        batch([record(**unix, detail=5), record(**(unix | denied), detail=6)], unix_names=names), folding.allowed_flows
+    )
+    second = batch([record(**(unix | denied), detail=7)], unix_names={7: "@c"}, first_sequence=3)
+    merged = folding.merge(first, second)
+    assert merged is not None
+    assert dict(merged.unix_names) == {6: "/run/b.sock", 7: "@c"}
 
 
 def test_merged_batches_name_each_listener_once():
