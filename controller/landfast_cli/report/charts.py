@@ -1,4 +1,4 @@
-"""Geometry of the pictures on a page, in thousandths of its width. Figures are rounded: the same on every machine."""
+"""Geometry of the pictures on a page, in percent. Figures are rounded: the same on every machine."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -6,34 +6,28 @@ from typing import Any
 
 from landfast.policy.times import parse_time
 
-_HEIGHT = 58
 _DAYS = 400  # that have room beside each other
 
-#: Titles and colours.
-_KINDS = {
-    "ALLOW": ("Allowed", "#51708f"),
-    "DENY": ("Denied", "#a3271f"),
-    "WOULD_DENY": ("Would be denied", "#b98a2f"),
-}
+_TITLES = {"ALLOW": "Allowed", "DENY": "Denied", "WOULD_DENY": "Would be denied"}
 
 
 def days(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A chart for each verdict that there was, each with its own scale; none for a period of very many days."""
     every = _days(document["period"])
     counts = {day["day"]: day for day in document["days"]}
-    for verdict, (title, colour) in _KINDS.items():
+    for verdict, title in _TITLES.items():
         found = [counts.get(day, {}).get(verdict, 0) for day in every]
         if any(found):
             bars = list(_bars(found, max(found)))
-            yield {"colour": colour, "title": title, "most": max(found), "bars": bars} | _ends(every)
+            yield {"kind": verdict, "title": title, "most": max(found), "bars": bars} | _ends(every)
 
 
 def intervals(host: dict[str, Any], period: dict[str, str]) -> Iterator[dict[str, str]]:
     """Where in a period a host was silent."""
     begin, end = parse_time(period["from"]), parse_time(period["to"])
     for each in host["silences"]["rows"]:
-        at, to = ((parse_time(each[name]) - begin) / (end - begin) * 1000 for name in ("from", "to"))
-        yield {"x": f"{at:.1f}", "width": f"{max(to - at, 1):.1f}"}
+        at, to = ((parse_time(each[name]) - begin) / (end - begin) * 100 for name in ("from", "to"))
+        yield {"left": f"{at:.2f}", "width": f"{max(to - at, 0.1):.2f}"}
 
 
 def _days(period: dict[str, str]) -> list[str]:
@@ -45,12 +39,11 @@ def _days(period: dict[str, str]) -> list[str]:
 
 def _bars(counts: list[int], most: int) -> Iterator[dict[str, str]]:
     """A day with anything at all has a bar that can be seen."""
-    width = 1000 / len(counts)
+    width = 100 / len(counts)
     for number, count in enumerate(counts):
         if count:
-            height = max(_HEIGHT * count / most, 1)
-            place = {"x": f"{number * width + width * 0.1:.1f}", "width": f"{width * 0.8:.1f}"}
-            yield place | {"y": f"{59 - height:.1f}", "height": f"{height:.1f}"}
+            left, height = (number + 0.1) * width, max(100 * count / most, 2)
+            yield {"left": f"{left:.2f}", "width": f"{0.8 * width:.2f}", "height": f"{height:.1f}"}
 
 
 def _ends(every: list[str]) -> dict[str, str]:

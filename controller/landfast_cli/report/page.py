@@ -18,13 +18,7 @@ SHOWN = 200
 
 def page(document: dict[str, Any]) -> str:
     """The page of what `document.document` gives."""
-    environment = Environment(
-        loader=PackageLoader("landfast_cli.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(loader=PackageLoader("landfast_cli.report"), autoescape=True, undefined=StrictUndefined)
     period = document["period"]
     environment.filters |= {"number": _number, "time": _time, "duration": durations.text, "rough": _rough}
     environment.filters["intervals"] = partial(charts.intervals, period=period)
