@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from landfast import durations
+from landfast import durations, render
 from landfast_cli.report import charts
 
 #: Rows of a list. What is beyond is counted below it.
@@ -21,6 +21,7 @@ def page(document: dict[str, Any]) -> str:
     environment = Environment(loader=PackageLoader("landfast_cli.report"), autoescape=True, undefined=StrictUndefined)
     period = document["period"]
     environment.filters |= {"number": _number, "time": _time, "duration": durations.text, "rough": _rough}
+    environment.filters["size"] = render.size
     environment.filters["intervals"] = partial(charts.intervals, period=period)
     environment.globals |= {"shown": SHOWN} | document
     shown = {"span": span(period), "charts": list(charts.days(document)), "commands": commands(document)}
