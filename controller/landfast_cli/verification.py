@@ -166,6 +166,8 @@ def show(result: Result) -> None:
     if covering := result.coverage.covering:
         by = ", ".join(map(str, result.coverage.right))
         click.echo(f"witnessed: the first {covering.checkpoint.size} entries; {by}")
+        for each in result.coverage.missing:
+            click.echo(f"  not needed: {each.text}")
     _show_verdict("integrity", result.integrity, "every entry leads to the root that the log has signed")
     if result.checkpoint:
         _show_verdict("completeness", result.review.completeness, "no gap, no loss, every host reports")

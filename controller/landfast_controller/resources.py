@@ -50,7 +50,9 @@ async def _cosigned(connection: AsyncConnection, path: str) -> bytes:
         await connection.execute(select(_witnessed.note).where(_witnessed.path == path))
     ).scalar_one_or_none()
     if note is None:
-        raise NotFoundError(f"{path}: no such witness of the controller's configuration has cosigned anything yet")
+        raise NotFoundError(
+            f"{path}: the controller's configuration names no such witness, or it has cosigned nothing yet"
+        )
     return note
 
 

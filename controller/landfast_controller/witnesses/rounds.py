@@ -84,9 +84,10 @@ class Rounds:
         log = self._publisher.key
         await self._store.write(partial(records.add, checkpoint=checkpoint, note=note, log=log, keys=self._keys))
         for key in cosigners:
-            self._sizes[path_of(key)] = max(checkpoint.size, self._sizes.get(path_of(key), 0))
-            self._heard[key] = time.monotonic()
-            self._told.discard(key)
+            if checkpoint.size > self._sizes.get(path_of(key), 0):  # what comes again is no sign of life
+                self._sizes[path_of(key)] = checkpoint.size
+                self._heard[key] = time.monotonic()
+                self._told.discard(key)
 
     def _opened(self, note: bytes) -> tuple[Checkpoint, list[WitnessKey]]:
         if len(note) > LIMIT:
@@ -104,13 +105,10 @@ class Rounds:
             )
         return checkpoint, cosigners
 
-    def _missing(self) -> list[WitnessKey]:
-        """Who has not cosigned the checkpoint of this round."""
-        return [key for key in self._keys if self._sizes.get(path_of(key), 0) < self._next[0].size]
-
-    def _awaited(self) -> bool:
-        """Whether somebody is missing of whom no incident tells."""
-        return not self._told.issuperset(self._missing())
+    def _awaited(self) -> list[WitnessKey]:
+        """Who has not cosigned the checkpoint of this round, and is no incident already."""
+        missing = (key for key in self._keys if self._sizes.get(path_of(key), 0) < self._next[0].size)
+        return [key for key in missing if key not in self._told]
 
     async def _rounds(self) -> None:
         while True:
@@ -135,7 +133,7 @@ class Rounds:
         return Checkpoint.open(note, self._publisher.key), note
 
     async def _look_for_silent(self) -> None:
-        for key in self._missing():
+        for key in self._awaited():
             quiet_s = int(time.monotonic() - self._heard[key])
             _log.warning("a witness has not cosigned", witness=key.name, entries=self._next[0].size, for_s=quiet_s)
             if quiet_s > self._silent_s:

@@ -8,8 +8,31 @@ from landfast.tlog.errors import TlogError
 from landfast.tlog.note import VerifierKey
 from tests.unit.tlog.naive import COSIGNER, OTHER_COSIGNER, SIGNER
 
-#: A witness of the public network, as the tests of github.com/transparency-dev/formats name it.
-_REMORA = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"
+#: Witnesses of the public network, and what they have cosigned at 1779573024: a checkpoint of a real log.
+_PUBLIC = (
+    "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2",
+    "witness1.smartit.nu/witness1+a48c820f+BPSFWg9G6KPiO7QPryYO5Xq4oYJJ+kAvLKLSimDhoxMO",
+    "transparency.dev/DEV:witness-little-garden+d8042a87+BCtusOxINQNUTN5Oj8HObRkh2yHf/MwYaGX4CPdiVEPM",
+)
+_PUBLIC_LOG = "arche2025h1.staging.ct.transparency.dev+ba2f06c0+AU0vHmlGCS/PdN8b2OaGmKprLI8HKM+dJ472xgFYh15f"
+_PUBLIC_NOTE = """\
+arche2025h1.staging.ct.transparency.dev
+1432088532
+U7WM79jrzyhGZ5/GUBTpM7NzwdyfFx61t3RovgcC4Ro=
+
+\u2014 arche2025h1.staging.ct.transparency.dev {rfc6962}
+\u2014 arche2025h1.staging.ct.transparency.dev {log}
+\u2014 transparency.dev/DEV:witness-little-garden {garden}
+\u2014 witness1.smartit.nu/witness1 {smartit}
+\u2014 remora.n621.de {remora}
+""".format(
+    rfc6962="zTM8sQAAAZ5W0WdjBAMARjBEAiBjW5IQf9pvsYLfQFX6hoGREPMHbdQ3urbllzalApkptQIgIpwtEroeW2BXaHAI4kJXFbon5Ch9MNL5zRNZ"
+    "55lvGt0=",
+    log="ui8GwCF1+kWqZrxGdhj4aX3gcw7XUlXQQabg/27lefwhUkzbC3NygNI75MdhL1bfTW9g8Ei59RA23oHP7Ry1k3ZFWwQ=",
+    garden="2AQqhwAAAABqEiEgzgFIqqhbUoDwjMWE6UP8nd8/KYTzwZ2rhIgcqoXHAwVkjZr4AscylP3v7sEodkRAErumC2q44vdgJY096st5BQ==",
+    smartit="pIyCDwAAAABqEiEghIp82KWebrw7/oHQwlTAm3g2RKS4+eebl8eO0WH+/iEcxZ75W3u5hNI7TOQtmJbqmNWVuE0tgh0XwzdZsDsUAQ==",
+    remora="2net5wAAAABqEiEgPlfF3V06o0Y+fHM+J5J9s27wgxxcOVSpZ/2g/KSiXCg9DEZI+aVCIobWX9sXTynk5XeU/zZ0WBxtqB0DrAWfBw==",
+).encode()
 _NOTE = Checkpoint(SIGNER.name, 7, bytes(32)).sign(SIGNER)
 _TEXT = SIGNER.verifier.text_of(_NOTE)
 
@@ -18,15 +41,21 @@ def _cosigned(*times: int) -> bytes:
     return _NOTE + "".join(COSIGNER.cosign(_TEXT, time_s) for time_s in times).encode()
 
 
-def test_a_key_of_the_public_network_is_read() -> None:
-    assert str(WitnessKey.parse(_REMORA)) == _REMORA
+@pytest.mark.parametrize("text", _PUBLIC)
+def test_what_the_public_network_cosigns_is_understood(text: str) -> None:
+    key = WitnessKey.parse(text)
+    assert str(key) == text
+    assert key.cosigned_s(_PUBLIC_NOTE) == 1779573024
+    assert Checkpoint.open(_PUBLIC_NOTE, VerifierKey.parse(_PUBLIC_LOG)).size == 1432088532
+    with pytest.raises(TlogError, match="wrong signature"):
+        key.text_of(_PUBLIC_NOTE.replace(b"1432088532", b"1432088533"))
 
 
 def test_the_key_of_a_log_is_not_that_of_a_witness() -> None:
     with pytest.raises(TlogError, match="not a witness's key"):
         WitnessKey.parse(str(SIGNER.verifier))
     with pytest.raises(TlogError, match="not an Ed25519 verifier key"):
-        VerifierKey.parse(_REMORA)
+        VerifierKey.parse(_PUBLIC[0])
 
 
 def test_a_cosignature_says_when() -> None:
