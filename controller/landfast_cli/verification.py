@@ -40,8 +40,14 @@ class Result:
         return self.integrity.holds and self.review.completeness.holds
 
 
-def _overlooked(_: Taken) -> None:
+#: Is given the entries one by one; who gives one of these is asked anew each time that the reading begins.
+See = Callable[[Taken], None]
+Audience = Callable[[], See]
+
+
+def _nobody() -> See:
     """For who wants the verdicts alone."""
+    return lambda _: None
 
 
 def verify(
@@ -49,16 +55,16 @@ def verify(
     key: VerifierKey,
     expected: Expected,
     progress: Callable[[int, int], None],
-    see: Callable[[Taken], None] = _overlooked,
+    audience: Audience = _nobody,
 ) -> Result:
-    """Reads the whole log by its newest checkpoint; `see` is given each entry that nothing is found against."""
+    """Reads the whole log by its newest checkpoint. The audience sees each entry that nothing is found against."""
     try:
         checkpoint = Checkpoint.open(read(CHECKPOINT), key)
     except TlogError as error:
         broken = Verdict()
         broken.add(Finding("checkpoint", str(error), CHECKPOINT))
         return Result(None, broken, Review(broken, expected))
-    integrity = Integrity(checkpoint, read)
+    integrity, see = Integrity(checkpoint, read), audience()
     review = Review(integrity.verdict, expected)
     for index, entry in integrity.entries():
         if taken := review.take(index, entry):

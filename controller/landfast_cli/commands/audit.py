@@ -155,18 +155,16 @@ def report(
     from landfast_cli import output, times, verification
     from landfast_cli.report import output as outputs
     from landfast_cli.report.document import document
-    from landfast_cli.report.gathering import Gathering
+    from landfast_cli.report.gathering import gather
     from landfast_cli.report.period import Period
 
     if not outs and not as_json:
         raise click.UsageError("name a file with --out, or print the data with --json")
-    chosen, roster = outputs.writers(outs), verification.roster(hosts)
-    found = Gathering(Period.parse(begin, end), times.seconds(silent_after))
-    expected, known = Expected(roster, times.seconds(silent_after)), _known(key)
+    chosen, period = outputs.writers(outs), Period.parse(begin, end)
+    expected, known = Expected(verification.roster(hosts), times.seconds(silent_after)), _known(key)
     with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
-        result = verification.verify(read, known, expected, progress, found.see)
-    found.end()
-    made = document(result, found, known, roster)
+        result, found = gather(read, known, expected, period, progress)
+    made = document(result, found, known, expected.hosts)
     outputs.write(made, chosen)
     if as_json:
         output.document(made)

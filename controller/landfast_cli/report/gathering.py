@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from landfast.audit.review import Taken
+from landfast.audit.review import Expected, Taken
 from landfast.batch import BatchView
+from landfast.tlog.note import VerifierKey
+from landfast.tlog.tree import Read
 from landfast.v1.audit_pb2 import ControlAction
+from landfast_cli import verification
 from landfast_cli.report.actions import Actions
 from landfast_cli.report.coverage import Coverage
 from landfast_cli.report.decisions import Changes, Emergencies, Incidents
@@ -13,6 +16,7 @@ from landfast_cli.report.part import Part
 from landfast_cli.report.period import Period
 from landfast_cli.report.texts import told
 from landfast_cli.report.traffic import Traffic
+from landfast_cli.verification import Result, See
 
 _A = ControlAction
 
@@ -26,6 +30,21 @@ _ROLLOUTS = (
 )
 
 Follower = Callable[[ControlAction, int], None]
+
+
+def gather(
+    read: Read, key: VerifierKey, expected: Expected, period: Period, progress: Callable[[int, int], None]
+) -> tuple[Result, "Gathering"]:
+    """Verifies a log, and what its proved entries say about the period."""
+    begun = [Gathering(period, expected.silent_after_s)]
+
+    def begin() -> See:
+        begun[:] = [Gathering(period, expected.silent_after_s)]
+        return begun[0].see
+
+    result = verification.verify(read, key, expected, progress, begin)
+    begun[0].end()
+    return result, begun[0]
 
 
 class Gathering:

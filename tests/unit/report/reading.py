@@ -4,9 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from landfast.audit.review import Expected
-from landfast_cli import verification
 from landfast_cli.report.document import document
-from landfast_cli.report.gathering import Gathering
+from landfast_cli.report.gathering import gather
 from landfast_cli.report.period import Period
 from tests.unit.tlog import naive
 
@@ -28,8 +27,6 @@ def report_of(
     files: dict[str, bytes], period: Period = OCTOBER, roster: Collection[str] | None = None, silent_after_s: int = 3600
 ) -> dict[str, Any]:
     """The same of a log that is published already."""
-    found = Gathering(period, silent_after_s)
     expected = Expected(frozenset(roster) if roster is not None else None, silent_after_s)
-    result = verification.verify(naive.reader(files), KEY, expected, lambda *_: None, found.see)
-    found.end()
+    result, found = gather(naive.reader(files), KEY, expected, period, lambda *_: None)
     return document(result, found, KEY, roster)
