@@ -47,8 +47,14 @@ class Result:
         return self.integrity.holds and self.review.completeness.holds
 
 
-def _overlooked(_: Taken) -> None:
+#: Is given the entries one by one; who gives one of these is asked anew each time that the reading begins.
+See = Callable[[Taken], None]
+Audience = Callable[[], See]
+
+
+def _nobody() -> See:
     """For who wants the verdicts alone."""
+    return lambda _: None
 
 
 def verify(
@@ -58,11 +64,11 @@ def verify(
     progress: Callable[[int, int], None],
     *,
     required: Required = _NO_WITNESS,
-    begin: Callable[[], Callable[[Taken], None]] = lambda: _overlooked,
+    audience: Audience = _nobody,
 ) -> Result:
     """Reads all that there is of the log by its newest checkpoint; again when it was pruned meanwhile.
 
-    Each reading asks `begin` who is given the entries that nothing is found against.
+    Each reading has an audience of its own, which sees the entries that nothing is found against.
     """
     try:
         checkpoint = Checkpoint.open(read(CHECKPOINT), key)
@@ -71,7 +77,7 @@ def verify(
         broken.add(Finding("checkpoint", str(error), CHECKPOINT))
         return Result(None, broken, Review(broken, expected))
     while True:
-        result = _verified(checkpoint, read, expected, progress, begin())
+        result = _verified(checkpoint, read, expected, progress, audience())
         if result.integrity.holds or Integrity(checkpoint, read).begin <= result.review.begin:
             break
     coverage = witnessed.coverage(read, key, required, checkpoint, lambda size: Tree(checkpoint, read).root_of(0, size))
@@ -81,11 +87,7 @@ def verify(
 
 
 def _verified(
-    checkpoint: Checkpoint,
-    read: Read,
-    expected: Expected,
-    progress: Callable[[int, int], None],
-    see: Callable[[Taken], None],
+    checkpoint: Checkpoint, read: Read, expected: Expected, progress: Callable[[int, int], None], see: See
 ) -> Result:
     integrity = Integrity(checkpoint, read)
     review = Review(integrity.verdict, expected, integrity.begin)

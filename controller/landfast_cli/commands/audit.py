@@ -187,13 +187,12 @@ def report(
 
     if not outs and not as_json:
         raise click.UsageError("name a file with --out, or print the data with --json")
-    chosen, roster = outputs.writers(outs), verification.roster(hosts)
-    found = Gathering(Period.parse(begin, end), times.seconds(silent_after))
-    expected, known = Expected(roster, times.seconds(silent_after)), _known(key)
+    chosen, found = outputs.writers(outs), Gathering(Period.parse(begin, end), times.seconds(silent_after))
+    expected, known = Expected(verification.roster(hosts), times.seconds(silent_after)), _known(key)
     with _reading(offline) as read, verification.progress_bar("verifying the log") as progress:
-        result = verification.verify(read, known, expected, progress, required=required, begin=found.begin)
+        result = verification.verify(read, known, expected, progress, required=required, audience=found.begin)
     found.end()
-    made = document(result, found, known, roster)
+    made = document(result, found, known, expected.hosts)
     outputs.write(made, chosen)
     if as_json:
         output.document(made)

@@ -101,5 +101,6 @@ def _left_out(result: Result, found: Gathering) -> dict[str, int]:
     return {
         "entries": size - found.entries,
         "dated_ahead": found.ahead,
+        "unknown": found.traffic.unknown,
         **{str(reason): found.traffic.omitted[reason] for reason in _OMITTED},
     }

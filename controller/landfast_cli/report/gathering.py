@@ -13,6 +13,7 @@ from landfast_cli.report.part import Part
 from landfast_cli.report.period import Period
 from landfast_cli.report.texts import told
 from landfast_cli.report.traffic import Traffic
+from landfast_cli.verification import See
 
 _A = ControlAction
 
@@ -35,7 +36,7 @@ class Gathering:
         self.period, self._silent_after_s = period, silent_after_s
         self.begin()
 
-    def begin(self) -> Callable[[Taken], None]:
+    def begin(self) -> See:
         """Forgets everything; returns who is to see the entries from the first on."""
         period = self.period
         self.coverage = Coverage(period, self._silent_after_s)

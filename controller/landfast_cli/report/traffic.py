@@ -24,7 +24,7 @@ _DAY_NS = 86400 * NS
 #: What does not tell one decision from another of the same kind.
 _PASSING = ("cookie", "tid", "uid", "cgroup_id", "pad")
 
-_VERDICTS = frozenset(Verdict)
+_STAGES, _VERDICTS = frozenset(Stage), frozenset(Verdict)
 
 
 class Flow(NamedTuple):
@@ -58,13 +58,20 @@ class Traffic:
         self.days: Counter[tuple[int, str]] = Counter()  # by days since 1970, and verdict
         self.verdicts: Counter[str] = Counter()
         self.omitted = Omitted()
+        self.unknown = 0
         self._numbers: dict[str, int] = {}
 
     def take(self, part: Part) -> int:
-        """Adds what is decided in `part`. How often a canary was refused there."""
+        """Adds what is decided in `part`. How often a canary was refused there.
+
+        Records of a stage that only a newer host knows are counted in `unknown`, and no more.
+        """
         canaries, number = 0, self._numbers.setdefault(part.view.host, len(self._numbers))
         classes = lru_cache(lambda tags: tuple(map(told, part.view.classes(tags))))
         for item, seen in _grouped(part):
+            if item.stage not in _STAGES:
+                self.unknown += seen.count
+                continue
             seen.hosts = 1 << number
             if item.traffic:
                 self._group(part.view, item, classes(item.tags), seen)

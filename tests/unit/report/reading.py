@@ -30,6 +30,6 @@ def report_of(
     """The same of a log that is published already."""
     found = Gathering(period, silent_after_s)
     expected = Expected(None if roster is None else dict.fromkeys(roster, frozenset()), silent_after_s)
-    result = verification.verify(naive.reader(files), KEY, expected, lambda *_: None, begin=found.begin)
+    result = verification.verify(naive.reader(files), KEY, expected, lambda *_: None, audience=found.begin)
     found.end()
     return document(result, found, KEY, roster)

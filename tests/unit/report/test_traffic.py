@@ -101,6 +101,11 @@ def test_executions_are_left_out_and_counted() -> None:
     assert (sum(found["decisions"].values()), found["left_out"]["not_judged"]) == (0, 1)
 
 
+def test_records_of_a_stage_that_nobody_knows_yet_are_counted_apart() -> None:
+    found = _month(*[record(_NOON, stage=99)] * 3, record(_NOON))
+    assert (found["decisions"]["ALLOW"], found["left_out"]["unknown"]) == (1, 3)
+
+
 def test_a_class_counts_for_each_that_a_process_carries() -> None:
     found = _month(*[record(_NOON, tags=3)] * 5, denied(_NOON, tags=2), flow(_NOON, 2048, 17, tags=2))
     assert found["classes"]["rows"] == [
