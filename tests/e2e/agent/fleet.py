@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -50,11 +51,12 @@ class Fleet:
 
     def kill_agent(self) -> None:
         assert self.agent
-        self.agent.kill()
+        assert self.agent.kill() == -signal.SIGKILL, f"the agent has ended by itself: {self.agent.output}"
 
-    async def restart_controller(self) -> None:
-        self.deployment.kill()
-        await asyncio.to_thread(self.deployment.start)
+    def kill_controller(self) -> None:
+        program = self.deployment.program
+        assert program
+        assert program.kill() == -signal.SIGKILL, f"the controller has ended by itself: {program.output}"
 
     async def allow(self, prefix: str) -> int:
         """A policy that allows one prefix on tcp/443; its version, once this host has proved that it runs it."""
@@ -71,7 +73,12 @@ class Fleet:
 
     async def state(self) -> HostState:
         async with self.deployment.channel(self.deployment.approver) as channel:
-            return (await FleetServiceStub(channel).GetHost(GetHostRequest(name=_NAME))).host
+            return (await FleetServiceStub(channel).GetHost(GetHostRequest(name=_NAME), wait_for_ready=True)).host
+
+    async def news(self) -> None:
+        """Waits until the controller has a batch that it has not had before the call."""
+        known = (await self.state()).last_sequence
+        await self.until(lambda state: state.last_sequence > known)
 
     async def settled(self, timeout: float = 60) -> None:
         """Waits until everything that the kernel has recorded is with the controller."""

@@ -68,15 +68,19 @@ class Deployment:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> "Deployment":
+        """Waits until it listens."""
+        program, log = self.launch(), self.logs[-1]
+        program.ready(lambda: "listening on port" in log.read_text(), _START_S)
+        self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
+        return self
+
+    def launch(self) -> Program:
         log = self.directory.parent / f"serve-{len(self.logs)}.log"
         self.logs.append(log)
         config = self.directory.parent / "controller.toml"
         config.write_text(f'directory = "{self.directory}"\nlisten = "{self.address}"\n{self.settings}')
-        self.program = Program([*self.under, *SERVER, "serve", "--config", config], log).ready(
-            lambda: "listening on port" in log.read_text(), _START_S
-        )
-        self.port = int(re.findall(r"listening on port (\d+)", log.read_text())[0])
-        return self
+        self.program = Program([*self.under, *SERVER, "serve", "--config", config], log)
+        return self.program
 
     def kill(self) -> None:
         assert self.program
