@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import count
 
 from google.protobuf.message import DecodeError
@@ -65,13 +66,25 @@ def size(batch: Batch) -> int:
 
 
 class BatchView:
-    """A decoded batch. Iterating gives (sequence number, Event or Notice) in order."""
+    """A decoded batch. Iterating gives (sequence number, Event or Notice) in order.
+
+    What others look up in it is made when they do: who only stores batches does not pay for it.
+    """
 
     def __init__(self, message: Batch) -> None:
         self.message = message
-        self._processes: Mapping[tuple[int, int], Process] = {(p.tgid, p.image): p for p in message.processes}
-        self._listeners = {refusal(each): each for each in message.listeners}
-        self._rules = {(r.version, r.rule): r.text for r in message.rules}
+
+    @cached_property
+    def _processes(self) -> Mapping[tuple[int, int], Process]:
+        return {(each.tgid, each.image): each for each in self.message.processes}
+
+    @cached_property
+    def _listeners(self) -> Mapping[tuple[int, bytes, int, int], Listener]:
+        return {refusal(each): each for each in self.message.listeners}
+
+    @cached_property
+    def _rules(self) -> Mapping[tuple[int, int], str]:
+        return {(each.version, each.rule): each.text for each in self.message.rules}
 
     @property
     def host(self) -> str:
