@@ -122,8 +122,11 @@ def have_destination(records: Any) -> Any:
     """Of an array of `numpy_type()`, which records have a destination: what `Event.remote` is None without."""
     import numpy as np
 
-    framed = (records["stage"] == Stage.DEVICE) & (records["remote"] != np.void(bytes(16)))
-    return framed | np.isin(records["stage"], sorted(_STAGES_WITH_REMOTE))
+    stage = records["stage"]
+    found = np.logical_or.reduce([stage == each for each in _STAGES_WITH_REMOTE])
+    if (frames := stage == Stage.DEVICE).any():
+        found[frames] = records["remote"][frames] != np.void(bytes(16))
+    return found
 
 
 def address(raw: bytes) -> IPv4Address | IPv6Address:

@@ -70,16 +70,21 @@ def _of_notice(view: BatchView, notice: Notice, index: int) -> Iterator[Finding]
 def _denials(view: BatchView, index: int) -> Iterator[Finding]:
     """By destination. What canaries were refused does not count, and what has no destination has none."""
     records = np.frombuffer(view.message.records, dtype=event.numpy_type())
-    canaries = [process.tgid for process in view.message.processes if process.canary]
-    denied = (records["verdict"] == Verdict.DENY) & ~np.isin(records["tgid"], canaries)
-    chosen = records[denied & event.have_destination(records)]
+    denied = records[records["verdict"] == Verdict.DENY]
+    chosen = denied[event.have_destination(denied) & ~_of_canaries(view, denied)] if len(denied) else denied
     if not len(chosen):
         return
     kinds, firsts, counts = np.unique(_keys(chosen), return_index=True, return_counts=True)
     for number in range(len(kinds)):
         one = event.read(chosen[firsts[number]].tobytes())
-        text = f"{render.name(Verdict, one.verdict)} {printable(view.host)} {one.comm} -> {render.endpoint(one)}"
-        yield Finding(DENIALS, render.endpoint(one), text, index, int(counts[number]))
+        endpoint = render.endpoint(one)
+        text = f"{render.name(Verdict, one.verdict)} {printable(view.host)} {one.comm} -> {endpoint}"
+        yield Finding(DENIALS, endpoint, text, index, int(counts[number]))
+
+
+def _of_canaries(view: BatchView, records: Any) -> Any:
+    canaries = [process.tgid for process in view.message.processes if process.canary]
+    return np.isin(records["tgid"], canaries) if canaries else np.False_
 
 
 def _keys(records: Any) -> Any:
