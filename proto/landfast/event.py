@@ -5,6 +5,7 @@ Reading one record costs no numpy, so that the CLI starts fast; `numpy_type()` i
 
 import struct
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,6 +102,7 @@ def pack(**fields: int | bytes) -> bytes:
     return LAYOUT.pack(*(fields.get(name, b"" if code.endswith("s") else 0) for name, code, _ in FIELDS))
 
 
+@cache
 def numpy_type() -> "np.dtype[np.void]":
     """The structured type of one record."""
     import numpy as np

@@ -40,7 +40,7 @@ _FAULTS = [(call, f"error={error}:when={{}}{lasts}") for call, error in _ERRORS 
 _FAULTS += [(call, "signal=KILL:when={}") for call in dict.fromkeys(call for call, _ in _ERRORS)]
 
 #: What is called for other purposes, too: there only the files of the log count.
-_ELSEWHERE = ("openat", "mmap")
+_ELSEWHERE = ("mmap",)
 
 _HOST, _BATCHES = "hall", 3
 
