@@ -29,6 +29,9 @@ from landfast_controller.recent import RecentLeaves
 
 T = TypeVar("T")
 
+#: In order. A batch has up to 60,000 bytes, large pages take it in few writes; a file keeps those it was made with.
+_PRAGMAS = ("page_size = 16384", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000")
+
 
 @dataclass(frozen=True)
 class NewEntry:
@@ -158,7 +161,7 @@ def _engine(path: Path, begin: str) -> AsyncEngine:
 def _configure(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

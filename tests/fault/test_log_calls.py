@@ -32,7 +32,7 @@ _ERRORS = [
     ("rename", "EIO"),
     ("unlink", "EIO"),
     ("mmap", "ENOMEM"),
-    ("fcntl", "ENOLCK"),
+    ("fcntl", "EIO"),
 ]
 
 #: Once, from then on, and as a moment of death; for each call of a kind in turn.
