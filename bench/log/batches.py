@@ -51,10 +51,17 @@ class Chain:
 
 
 def _process(number: int) -> Process:
-    names = {"comm": "ingest", "executable": "/opt/ingest/bin/ingest", "user": "ingest"}
     unit = f"feed-ingest@{number}.service"
     return Process(
-        tgid=4000 + number, image=number + 1, parent=1, uid=998, unit=unit, cgroup=f"/a.slice/{unit}", **names
+        tgid=4000 + number,
+        image=number + 1,
+        parent=1,
+        comm="ingest",
+        executable="/opt/ingest/bin/ingest",
+        uid=998,
+        user="ingest",
+        cgroup=f"/feed.slice/{unit}",
+        unit=unit,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.fleet import deployment
+from bench.fleet.deployment import Deployment
 from bench.log import covered, following
 from bench.log.batches import Chain
 from bench.log.following import Follower
@@ -88,10 +89,13 @@ class Results:
 def measure(plan: Plan, say: Callable[[str], None]) -> Results:
     with tempfile.TemporaryDirectory(prefix="landfast-bench-") as name:
         directory, hosts = Path(name), [f"host-{number}" for number in range(_HOSTS)]
-        for each in (CONTROLLER, UNPROVED):
-            (directory / each).mkdir()
-        made = [deployment.make(directory / each, [*hosts, PROBE]) for each in (CONTROLLER, UNPROVED)]
-        return asyncio.run(_measure(Stage(directory, *made, hosts), plan, say))
+        controller, unproved = (_made(directory / each, hosts) for each in (CONTROLLER, UNPROVED))
+        return asyncio.run(_measure(Stage(directory, controller, unproved, hosts), plan, say))
+
+
+def _made(directory: Path, hosts: Sequence[str]) -> Deployment:
+    directory.mkdir()
+    return deployment.make(directory, [*hosts, PROBE])
 
 
 async def _measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Results:
