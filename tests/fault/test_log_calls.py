@@ -19,7 +19,7 @@ from tests.fault import log_writer
 from tests.fault.log_writer import UNUSABLE, Writer
 
 #: What SQLite and the file of the newest checkpoint write by (`openat` and `unlink` make and remove their files, `mmap`
-#: shares the index of the write-ahead log, `fcntl` locks), and how a bad or a full disk answers.
+#: shares the index of the write-ahead log), and how a bad or a full disk answers.
 _ERRORS = [
     ("openat", "ENOSPC"),
     ("write", "ENOSPC"),
@@ -32,12 +32,14 @@ _ERRORS = [
     ("rename", "EIO"),
     ("unlink", "EIO"),
     ("mmap", "ENOMEM"),
-    ("fcntl", "EIO"),
 ]
+
+#: Locks are taken and left by `fcntl`.
+_DEATHS = [*dict.fromkeys(call for call, _ in _ERRORS), "fcntl"]
 
 #: Once, from then on, and as a moment of death; for each call of a kind in turn.
 _FAULTS = [(call, f"error={error}:when={{}}{lasts}") for call, error in _ERRORS for lasts in ("", "+")]
-_FAULTS += [(call, "signal=KILL:when={}") for call in dict.fromkeys(call for call, _ in _ERRORS)]
+_FAULTS += [(call, "signal=KILL:when={}") for call in _DEATHS]
 
 #: What is called for other purposes, too: there only the files of the log count.
 _ELSEWHERE = ("mmap",)
