@@ -11,7 +11,7 @@ SHELL_SCRIPTS := $(shell grep -lrE "^\#!/(bin/sh|usr/bin/env bash)" .ci scripts 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-unit test-bpf test-netns test-e2e test-long test-fault test-load conformance demo demo-down
-.PHONY: lint format proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench bench-fleet
+.PHONY: lint format proto lock deb clean kernels on-kernel test-kernels conformance-kernels bench bench-fleet bench-log
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -40,7 +40,7 @@ test-long: ## what waits for things to expire, and a controller in an attacker's
 
 test-fault: ## kills, upgrades and failing disks at random moments, for an hour; not part of `make test`
 	@scripts/setup strace
-	$(PYTEST) tests/fault $(ARGS)
+	$(PYTEST) $(SIDE_BY_SIDE) tests/fault $(ARGS)
 
 conformance: ## every way out under Landfast and its rivals, into docs/conformance.md; ARGS="--only 'udp*'" for some
 	@scripts/setup gcc libc6-dev iproute2 nftables
@@ -62,6 +62,9 @@ bench: ## what it costs, beside nftables and ipset, as ratios; ARGS="--quick" is
 
 bench-fleet: setup ## how soon 1,000 simulated hosts prove a policy, beside a bare broadcast of the same bytes
 	@$(VENV)/bin/python -m bench.fleet $(ARGS)
+
+bench-log: setup ## what the log costs, beside a server that keeps nothing, and how soon it proves; ARGS="--quick" is rough
+	@$(VENV)/bin/python -m bench.log $(ARGS)
 
 lint: ## formatting, lint, types, import rules, wire contract, generated code, shell scripts
 	@scripts/setup shellcheck

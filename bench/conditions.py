@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import which
 
 _PINS = Path("/sys/fs/bpf/landfast")
 _TOOLS = ("nft", "iptables", "ipset")
@@ -47,6 +48,8 @@ def _processor() -> str:
 
 
 def _said(*argv: str) -> str:
-    """The first line that a program prints; empty when it cannot."""
+    """The first line that a program prints; empty when it cannot, or is not installed."""
+    if not which(argv[0]):
+        return ""
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return next(iter(done.stdout.splitlines()), "")

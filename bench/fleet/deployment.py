@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from bench.prefixes import allowlist, policy
-from landfast import event_key
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key
 from landfast.policy import canonical
 from landfast.policy.tables import compile_policy
@@ -21,6 +18,7 @@ from landfast_controller.callers import Caller
 from landfast_controller.initialise import DATABASE, FIRST_APPROVER, FIRST_KEY, ROOT, initialise
 from landfast_controller.renewal import Lifetimes
 from landfast_controller.store import Store, Transaction
+from tests.testbed import event_keys
 
 _LIFETIME = timedelta(days=1)
 _PROPOSER = "first-approver"
@@ -103,8 +101,9 @@ async def _enrolled(transaction: Transaction, authority: Authority, host: str) -
     token = enrolment.new_token(authority, key.public_key(), _LIFETIME)
     await enrolment.add_token(transaction, token, host, actor)
     pair = renewal.issue(authority, host, key.public_key(), Lifetimes(_LIFETIME, timedelta()))
-    signer = event_key.public_of(Ed25519PrivateKey.generate())
-    await enrolment.enrol(transaction, Caller(token.holder, serial_of(token.certificate)), pair, signer)
+    await enrolment.enrol(
+        transaction, Caller(token.holder, serial_of(token.certificate)), pair, event_keys.public(host)
+    )
     certificate, recovery = pair.pem
     return Bundle(key_pem(key), certificate, authority.pem, recovery)
 

@@ -66,7 +66,21 @@ class Mirror:
         if newest.size < kept.size:
             raise TlogError(f"the log has {newest.size} entries now, and {kept.size} are here: it was cut; {_EVIDENCE}")
         if kept.size and tree.root_of(0, kept.size) != kept.root:
-            raise TlogError(f"the log's first {kept.size} entries are not those that are here: a fork; {_EVIDENCE}")
+            raise TlogError(
+                f"the log's first {kept.size} entries are not those that are here, from entry {self._fork(tree)} on: "
+                f"a fork; {_EVIDENCE}"
+            )
+
+    def _fork(self, tree: Tree) -> int:
+        """Index of the first entry of the log that is not the one that is here."""
+        pairs = (
+            (mine, theirs)
+            for tile in tiles.row(0, 0, self._kept.size)
+            for mine, theirs in zip(
+                merkle.split(stored(self._directory / tile.path)), tree.tile(0, tile.index), strict=False
+            )
+        )
+        return next(index for index, (mine, theirs) in enumerate(pairs) if mine != theirs)
 
     def _next(self, read: Read, size: int) -> int:
         """Where to go on. A new copy begins at the oldest entry; one that has a gap would be of no use."""

@@ -29,8 +29,10 @@ from landfast_controller.recent import RecentLeaves
 
 T = TypeVar("T")
 
-#: The first is for new files, and must come before anything is in them; what is pruned is overwritten.
+#: In order. The first two are for new files, and must come before anything is in them: a batch has up to 60,000 bytes,
+#: large pages take it in few writes. What is pruned is overwritten.
 _PRAGMAS = (
+    "page_size = 16384",
     "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
     "synchronous = FULL",

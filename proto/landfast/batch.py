@@ -8,6 +8,7 @@ import hashlib
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -79,13 +80,25 @@ def size(batch: Batch) -> int:
 
 
 class BatchView:
-    """A decoded batch. Iterating gives (sequence number, Event or Notice) in order."""
+    """A decoded batch. Iterating gives (sequence number, Event or Notice) in order.
+
+    What others look up in it is made when they do: who only stores batches does not pay for it.
+    """
 
     def __init__(self, message: Batch) -> None:
         self.message = message
-        self._processes: Mapping[tuple[int, int], Process] = {(p.tgid, p.image): p for p in message.processes}
-        self._listeners = {refusal(each): each for each in message.listeners}
-        self._rules = {(r.version, r.rule): r.text for r in message.rules}
+
+    @cached_property
+    def _processes(self) -> Mapping[tuple[int, int], Process]:
+        return {(each.tgid, each.image): each for each in self.message.processes}
+
+    @cached_property
+    def _listeners(self) -> Mapping[tuple[int, bytes, int, int], Listener]:
+        return {refusal(each): each for each in self.message.listeners}
+
+    @cached_property
+    def _rules(self) -> Mapping[tuple[int, int], str]:
+        return {(each.version, each.rule): each.text for each in self.message.rules}
 
     @property
     def host(self) -> str:
@@ -96,7 +109,7 @@ class BatchView:
         """Sequence number of the first event."""
         return self.message.first_sequence
 
-    @property
+    @cached_property
     def last(self) -> int:
         """Sequence number of the last event."""
         return self.first + size(self.message) - 1
@@ -190,24 +203,25 @@ def _name(batch: Batch) -> str:
 
 def _problems(batch: Batch) -> Iterator[str]:
     """What makes a batch unusable; later checks rely on the earlier ones."""
+    records, events = len(batch.records), size(batch)  # each look at the records copies them
     if not 1 <= len(batch.host) <= 253:
         yield f"the host name has {len(batch.host)} characters, expected 1 to 253"
     if not _BOOT_ID.fullmatch(batch.boot_id):
         yield "boot_id is not a UUID as /proc/sys/kernel/random/boot_id gives it"
     if batch.record_size != event.SIZE:
         yield f"records of {batch.record_size} bytes, expected {event.SIZE}: this side and the agent differ in version"
-    if len(batch.records) % event.SIZE:
-        yield f"{len(batch.records)} bytes of records are not a multiple of {event.SIZE}"
+    if records % event.SIZE:
+        yield f"{records} bytes of records are not a multiple of {event.SIZE}"
     if len(batch.counters) not in (0, COUNTERS):
         yield f"{len(batch.counters)} counters, expected {COUNTERS} or none"
     if len(batch.previous) not in (0, _DIGEST_SIZE):
         yield f"the previous hash has {len(batch.previous)} bytes, expected {_DIGEST_SIZE}"
     if len(batch.signature) not in (0, SIGNATURE_SIZE):
         yield f"the signature has {len(batch.signature)} bytes, expected {SIGNATURE_SIZE}"
-    if not size(batch):
+    if not events:
         yield "it accounts for no event"
-    if not 1 <= batch.first_sequence <= _MAX_SEQUENCE - size(batch):
-        yield f"the first sequence number is out of range: expected 1 to {_MAX_SEQUENCE - size(batch)}"
+    if not 1 <= batch.first_sequence <= _MAX_SEQUENCE - events:
+        yield f"the first sequence number is out of range: expected 1 to {_MAX_SEQUENCE - events}"
     if batch.HasField("folded"):
         yield from _folding_problems(batch)
 

@@ -5,6 +5,7 @@ Reading one record costs no numpy, so that the CLI starts fast; `numpy_type()` i
 
 import struct
 from collections.abc import Iterator
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,6 +115,7 @@ def pack(**fields: int | bytes) -> bytes:
     return LAYOUT.pack(*(fields.get(name, b"" if code.endswith("s") else 0) for name, code, _ in FIELDS))
 
 
+@cache
 def numpy_type() -> "np.dtype[np.void]":
     """The structured type of one record."""
     import numpy as np
@@ -135,8 +137,12 @@ def have_destination(records: Any) -> Any:
     """Of an array of `numpy_type()`, which records have a destination: what `Event.remote` is None without."""
     import numpy as np
 
-    perhaps = np.isin(records["stage"], sorted(_STAGES_PERHAPS_WITH_REMOTE))
-    return perhaps & (records["remote"] != np.void(bytes(16))) | np.isin(records["stage"], sorted(_STAGES_WITH_REMOTE))
+    stage = records["stage"]
+    found = np.logical_or.reduce([stage == each for each in _STAGES_WITH_REMOTE])
+    perhaps = np.logical_or.reduce([stage == each for each in _STAGES_PERHAPS_WITH_REMOTE])
+    if perhaps.any():
+        found[perhaps] = records["remote"][perhaps] != np.void(bytes(16))
+    return found
 
 
 def amounts_of(flows: Any) -> Any:

@@ -1,5 +1,6 @@
 """Incidents in the database. Every step of their life is a control action of the same transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -32,19 +33,21 @@ async def move(transaction: Transaction, index: int) -> None:
     await transaction.connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"next": index}))
 
 
-async def keep(transaction: Transaction, finding: Finding, at_ns: int, actor: object) -> None:
-    """Adds to the incident of its rule and subject, or opens one."""
-    seen = {"last_seen_ns": at_ns, "last_index": finding.index, "text": finding.text[:_TEXT]}
-    current = _t.c.rule == finding.rule, _t.c.subject == finding.subject, _t.c.state != Incident.STATE_CLOSED
-    more = update(_t).where(*current).values(count=_t.c.count + finding.count, **seen)
+async def keep(transaction: Transaction, found: Sequence[tuple[Finding, int]], actor: object) -> None:
+    """Adds findings of one rule and subject, each with its time, to their incident, or opens one."""
+    (first, first_ns), (last, last_ns) = found[0], found[-1]
+    count = sum(finding.count for finding, _ in found)
+    seen = {"last_seen_ns": last_ns, "last_index": last.index, "text": last.text[:_TEXT]}
+    current = _t.c.rule == last.rule, _t.c.subject == last.subject, _t.c.state != Incident.STATE_CLOSED
+    more = update(_t).where(*current).values(count=_t.c.count + count, **seen)
     if (await transaction.connection.execute(more)).rowcount:
         return
-    first = {"opened_ns": at_ns, "first_index": finding.index, "state": Incident.STATE_OPEN, "count": finding.count}
-    row = insert(_t).values(rule=finding.rule, subject=finding.subject, **first, **seen)
+    opened = {"opened_ns": first_ns, "first_index": first.index, "state": Incident.STATE_OPEN, "count": count}
+    row = insert(_t).values(rule=first.rule, subject=first.subject, **opened, **seen)
     number = (await transaction.connection.execute(row)).inserted_primary_key[0]  # type: ignore[index]
-    words = f"incident {number} is open: {finding.rule} {finding.subject}"
-    fields = {"rule": finding.rule, "about": finding.subject, "index": finding.index, "what": finding.text[:_TEXT]}
-    fields["count"] = finding.count
+    words = f"incident {number} is open: {first.rule} {first.subject}"
+    fields = {"rule": first.rule, "about": first.subject, "index": first.index, "what": first.text[:_TEXT]}
+    fields["count"] = count
     await transaction.record(action(ControlAction.KIND_INCIDENT_OPENED, actor, str(number), words, **fields))
 
 

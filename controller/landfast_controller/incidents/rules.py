@@ -31,7 +31,7 @@ _NOTICES = {
 #: Rules about one control action.
 _CONTROLS = {ControlAction.KIND_BREAK_GLASS: "break-glass"}
 
-_DESTINATION = ["remote", "remote_port", "protocol"]
+_DESTINATION = ["remote", "remote_port", "protocol", "stage"]
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,23 @@ def _of_notice(view: BatchView, notice: Notice, index: int) -> Iterator[Finding]
 
 
 def _denials(view: BatchView, index: int) -> Iterator[Finding]:
-    """By destination. What canaries were refused does not count, and what has no destination has none."""
+    """By destination, and stage. What canaries were refused does not count, and what has no destination has none."""
     records = np.frombuffer(view.message.records, dtype=event.numpy_type())
-    canaries = [process.tgid for process in view.message.processes if process.canary]
-    denied = (records["verdict"] == Verdict.DENY) & ~np.isin(records["tgid"], canaries)
-    chosen = records[denied & event.have_destination(records)]
-    if not len(chosen):
+    denied = records[records["verdict"] == Verdict.DENY]
+    if len(denied) and (canaries := [process.tgid for process in view.message.processes if process.canary]):
+        denied = denied[~np.isin(denied["tgid"], canaries)]
+    if not len(denied):
         return
-    kinds, firsts, counts = np.unique(_keys(chosen), return_index=True, return_counts=True)
-    for number in range(len(kinds)):
-        one = event.read(chosen[firsts[number]].tobytes())
-        text = f"{render.name(Verdict, one.verdict)} {printable(view.host)} {one.comm} -> {render.endpoint(one)}"
-        yield Finding(DENIALS, render.endpoint(one), text, index, int(counts[number]))
+    _, firsts, counts = np.unique(_keys(denied), return_index=True, return_counts=True)
+    for first, count in zip(firsts, counts, strict=True):
+        one = event.read(denied[first].tobytes())
+        if one.remote is not None:
+            endpoint = render.endpoint(one)
+            text = f"{render.name(Verdict, one.verdict)} {printable(view.host)} {one.comm} -> {endpoint}"
+            yield Finding(DENIALS, endpoint, text, index, int(count))
 
 
 def _keys(records: Any) -> Any:
-    """Of each record its destination, as bytes that can be ordered."""
+    """Of each record its destination and stage, as bytes that can be ordered."""
     fields = [np.ascontiguousarray(records[name]).view("u1").reshape(len(records), -1) for name in _DESTINATION]
-    return np.ascontiguousarray(np.hstack(fields)).view("S19").ravel()
+    return np.ascontiguousarray(np.hstack(fields)).view("S20").ravel()

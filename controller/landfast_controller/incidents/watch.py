@@ -26,7 +26,10 @@ _NS = 1_000_000_000
 
 _PAUSE_S = 0.5  # between two readings: its transactions are that far apart
 _SILENCE_S = 5  # between two looks at the hosts
-_UNWRITTEN = 1000  # entries without a finding, after which the cursor is written all the same
+_AT_ONCE = 1000  # entries, after which what was found is written, or the cursor alone
+
+#: Findings with their times, by rule and subject.
+_Found = dict[tuple[str, str], list[tuple[Finding, int]]]
 
 _log = structlog.get_logger()
 
@@ -66,14 +69,23 @@ class Watch:
                 await self._store.head.beyond(self._next)
 
     async def _read(self) -> None:
-        """Up to the newest entry, page by page."""
-        while (head := self._store.head.index) > self._next:
-            async with self._store.reading() as connection:
-                page = await pages.read(connection, self._next, head, ())
-            found = [(finding, entry.received_ns) for entry in page.entries for finding in self._found(entry)]
-            self._next = page.next
-            if found or self._next - self._written >= _UNWRITTEN:
+        """Up to the newest entry; what is found is written once in a while."""
+        while self._store.head.index > self._next:
+            found = await self._some(min(self._store.head.index, self._next + _AT_ONCE))
+            if found or self._next - self._written >= _AT_ONCE:
                 await self._write(found)
+
+    async def _some(self, end: int) -> _Found:
+        """What the entries up to `end` have, page by page."""
+        found: _Found = {}
+        while self._next < end:
+            async with self._store.reading() as connection:
+                page = await pages.read(connection, self._next, end, ())
+            for entry in page.entries:
+                for finding in self._found(entry):
+                    found.setdefault((finding.rule, finding.subject), []).append((finding, entry.received_ns))
+            self._next = page.next
+        return found
 
     def _found(self, entry: Entry) -> list[Finding]:
         """An entry that another release has stored, and this one cannot read, holds up nobody."""
@@ -90,12 +102,12 @@ class Watch:
         count = self._tally.add(finding.subject, finding.count, at_ns)
         return Finding(finding.rule, finding.subject, finding.text, finding.index, count) if count else None
 
-    async def _write(self, found: list[tuple[Finding, int]]) -> None:
+    async def _write(self, found: _Found) -> None:
         """What was found, and how far: one transaction, so that no entry counts twice."""
 
         async def write(transaction: Transaction) -> None:
-            for finding, at_ns in found:
-                await records.keep(transaction, finding, at_ns, self._myself)
+            for findings_of_one in found.values():
+                await records.keep(transaction, findings_of_one, self._myself)
             await records.move(transaction, self._next)
 
         await self._store.write(write)
@@ -115,7 +127,7 @@ class Watch:
             opened = await records.newest_by_subject(connection, SILENT_HOST)
         fresh = [name for name, at_ns in silent.items() if opened.get(name, 0) <= at_ns]
         if fresh:
-            await self._write([(self._silence(name, silent[name]), now_ns) for name in fresh])
+            await self._write({(SILENT_HOST, name): [(self._silence(name, silent[name]), now_ns)] for name in fresh})
 
     def _silence(self, host: str, at_ns: int) -> Finding:
         words = ", though it is connected" if self._presence.of(host) else ""

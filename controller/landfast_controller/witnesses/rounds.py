@@ -173,7 +173,7 @@ class Rounds:
         finding = Finding(WITNESS, printable(key.name), text, index)
 
         async def keep(transaction: Transaction) -> None:
-            await incidents.keep(transaction, finding, transaction.now_ns, self._myself)
+            await incidents.keep(transaction, [(finding, transaction.now_ns)], self._myself)
 
         try:
             await self._store.write(keep)

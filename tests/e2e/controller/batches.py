@@ -1,8 +1,9 @@
-"""Batches as an agent makes them: real bytes, in a chain."""
+"""Batches as an agent makes them: real bytes, in a chain, with what the kernel has counted."""
 
 import itertools
 
 from landfast import batch, event
+from landfast.audit.account import STRIDE
 from landfast.v1.batch_pb2 import Batch
 from landfast.verdict import Reason, Stage, Verdict
 from tests.testbed.event_keys import signer
@@ -19,6 +20,7 @@ class Chain:
         self.next = first
         self.previous = previous
         self._cookies = itertools.count(1)
+        self._position = 0
 
     def batch(self, events: int = 5, verdict: Verdict = Verdict.DENY, data_class: str = "eea-user-data") -> bytes:
         """The next batch, sealed."""
@@ -27,12 +29,19 @@ class Chain:
             boot_id=_BOOT_ID,
             first_sequence=self.next,
             record_size=event.SIZE,
+            counters=bytes(batch.COUNTERS),
+            ring_position=self._read(events),
             records=b"".join(self._record(verdict) for _ in range(events)),
             classes={3: data_class},
         )
         data = batch.seal(batch.encode(body), self.previous, self.key)
         self.next, self.previous = self.next + events, batch.digest(data)
         return data
+
+    def _read(self, events: int) -> int:
+        """How far the ring is read when these are, too."""
+        self._position += events * STRIDE
+        return self._position
 
     def batches(self, number: int, events: int = 5) -> list[bytes]:
         return [self.batch(events) for _ in range(number)]

@@ -1,6 +1,7 @@
 """A stored log, altered at random by who does not have its key: never undetected, and the finding says where."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
@@ -128,7 +129,7 @@ def _findings(files: dict[str, bytes]) -> list[Finding]:
 
 
 def _campaign(mutations: tuple[Mutation, ...], rounds: int, seed: int) -> None:
-    dice = random.Random(seed)
+    dice, made = random.Random(seed), Counter[str]()
     for number in range(rounds):
         files = dict(_FILES)
         mutation = dice.choice(mutations)
@@ -136,6 +137,8 @@ def _campaign(mutations: tuple[Mutation, ...], rounds: int, seed: int) -> None:
         assert files != _FILES
         named = {place for each in _findings(files) for place in (each.path, each.index)}
         assert named & where, f"{mutation.__name__}, round {number} of seed {seed}: {where}, named {named}"
+        made[mutation.__name__] += 1
+    print(f"\nseed {seed}, all found: {dict(made)}")
 
 
 def test_the_log_itself_has_no_findings() -> None:

@@ -26,7 +26,8 @@ def test_an_ordinary_log_has_no_findings() -> None:
 def test_a_batch_that_is_left_out_is_a_gap() -> None:
     entries = ordinary(30).entries
     review = verified(naive.published(entries[:12] + entries[13:]))
-    (gap,) = review.completeness.findings
+    gap, counters = review.completeness.findings
+    assert (counters.kind, counters.index) == ("counters", 14)
     assert (gap.kind, gap.index, gap.host, gap.sequence) == ("gap", 14, "hall-1", 9)
     assert gap.text == "sequence 7 to 8 are missing"
 

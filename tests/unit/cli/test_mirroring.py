@@ -65,8 +65,9 @@ def test_an_interrupted_copy_goes_on(tmp_path: Path) -> None:
     ("files", "why"),
     [
         (naive.published(_ENTRIES[:299]), "it was cut"),
-        (naive.published(_OTHERS), "a fork"),
-        (naive.published([*_OTHERS, b"more"]), "a fork"),
+        (naive.published(_OTHERS), "from entry 100 on: a fork"),
+        (naive.published([*_OTHERS, b"more"]), "from entry 100 on: a fork"),
+        (naive.published([*_ENTRIES[:299], b"other", *_ENTRIES[300:]]), "from entry 299 on: a fork"),
         (naive.published(_ENTRIES) | {"tile/entries/002.p/88": b""}, "not one of 88 entries"),
         (
             naive.published(_ENTRIES) | {"tile/entries/001": naive.published(_OTHERS[44:])["tile/entries/001"]},

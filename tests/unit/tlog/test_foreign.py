@@ -1,19 +1,28 @@
-"""Our log, read by tools that we did not write: pymerkle for the tree, openssl for the signature."""
+"""Our log, read by tools that we did not write: pymerkle for the tree, openssl for the signature.
+
+In memory at every small size and at the edges of tiles; and as a controller has served it and an auditor has copied it.
+"""
 
 import base64
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 from pymerkle import InclusionProof, InmemoryTree, verify_inclusion
 
-from landfast.tlog import consistency, merkle
+from landfast.tlog import bundle, consistency, merkle, tiles
+from landfast.tlog.bundle import Kind
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.frontier import Frontier
 from landfast.tlog.note import VerifierKey
 from landfast.tlog.proof import Proof
 from landfast.tlog.tree import Tree
+from landfast_cli.mirroring import Mirror
+from landfast_controller.publisher import Publisher
+from landfast_controller.store import NewEntry, Store, Transaction
 from tests.unit.tlog.naive import COSIGNER, SIGNER
+from tests.unit.tlog.served import served
 
 #: Before the 32 bytes of an Ed25519 key: what makes it a SubjectPublicKeyInfo (RFC 8410).
 _SPKI = bytes.fromhex("302a300506032b6570032100")
@@ -63,11 +72,55 @@ def test_trees_at_the_edge_of_a_level() -> None:
     _check([65_535, 65_536, 65_537])
 
 
+async def test_copies_of_a_served_log(tmp_path: Path) -> None:
+    await _check_served(tmp_path, [1, 255, 256, 257])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_copies_of_a_served_log_at_the_edge_of_a_level(tmp_path: Path) -> None:
+    await _check_served(tmp_path, [65_535, 65_536, 65_537])
+
+
+async def _check_served(tmp_path: Path, sizes: list[int]) -> None:
+    """Its first entry says by which key it is published: there is no served log without one."""
+    store = await Store.create(tmp_path / "landfast.db")
+    publisher = await Publisher.open(store, tmp_path, "landfast.internal")
+    mirror, foreign = Mirror(tmp_path / "copy", publisher.key), InmemoryTree(algorithm="sha256")
+    for size in sizes:
+        await store.write(lambda transaction, size=size: _grow(transaction, size))
+        await publisher.catch_up()
+        mirror.update((await served(store)).__getitem__, lambda *_: None)
+        _check_copy(tmp_path / "copy", foreign, size)
+        _check_signature((tmp_path / "copy" / "checkpoint").read_bytes(), publisher.key, tmp_path)
+    await store.close()
+
+
+async def _grow(transaction: Transaction, size: int) -> None:
+    numbers = range(transaction.next_index, size)
+    entries = [NewEntry(Kind.CONTROL, _entry(each), hashlib.sha256(_entry(each)).digest()) for each in numbers]
+    await transaction.append(entries)
+
+
+def _check_copy(copy: Path, foreign: InmemoryTree, size: int) -> None:
+    """From the files alone."""
+    bundles = [(copy / tile.path, tile.width) for tile in tiles.row(tiles.ENTRIES, 0, size)]
+    entries = [entry for path, width in bundles for entry in bundle.decode(path.read_bytes(), width)]
+    foreign.append_entries(entries[foreign.get_size() :])
+    _, told, root, *_ = (copy / "checkpoint").read_text().split("\n")
+    assert (int(told), base64.b64decode(root)) == (size, foreign.get_root())
+    tree = Tree(Checkpoint("a/log", size, foreign.get_root()), lambda path: (copy / path).read_bytes())
+    for index in {0, size // 2, size - 1}:
+        _check_proof(Proof.make(tree, index, entries[index], b""), foreign.prove_inclusion(index + 1, size), tree)
+
+
 def test_openssl_verifies_a_checkpoint(tmp_path: Path) -> None:
-    """As docs/audit.md says."""
-    note = Checkpoint(SIGNER.name, 7, bytes(32)).sign(SIGNER)
+    _check_signature(Checkpoint(SIGNER.name, 7, bytes(32)).sign(SIGNER), SIGNER.verifier, tmp_path)
+
+
+def _check_signature(note: bytes, key: VerifierKey, tmp_path: Path) -> None:
     text, _, signature = note.decode().partition("\n\n")
-    _check_with_openssl(tmp_path, SIGNER.verifier, f"{text}\n", base64.b64decode(signature.split(" ")[-1])[4:])
+    _check_with_openssl(tmp_path, key, f"{text}\n", base64.b64decode(signature.split(" ")[-1])[4:])
 
 
 def test_openssl_verifies_a_cosignature(tmp_path: Path) -> None:
@@ -81,6 +134,7 @@ def test_openssl_verifies_a_cosignature(tmp_path: Path) -> None:
 
 
 def _check_with_openssl(where: Path, key: VerifierKey, text: str, signature: bytes) -> None:
+    """As docs/audit.md says; and that it refuses another text."""
     (where / "text").write_text(text)
     (where / "signature").write_bytes(signature)
     public = _SPKI + base64.b64decode(str(key).split("+", 2)[2])[-32:]

@@ -1,0 +1,44 @@
+"""python -m bench.log.unproved serve ...: the controller without hashes, signatures and checkpoints.
+
+It takes and keeps batches as ever, and proves nothing: what the proofs cost is what it is faster by. The parts that are
+left out are replaced here, in this process; the controller itself has no such switch.
+"""
+
+import asyncio
+from typing import Any
+
+from landfast.batch import BatchView
+from landfast.tlog import merkle
+from landfast.tlog.bundle import Entry
+from landfast_controller import ingest, main
+from landfast_controller.chain import Chain
+from landfast_controller.publisher import Publisher
+
+_NO_HASH = bytes(32)
+
+
+def _without_proofs() -> None:
+    replaced: list[tuple[Any, str, Any]] = [
+        (ingest._Arrival, "digest", _NO_HASH),
+        (Chain, "_check_follows", _follows_by_number),
+        (merkle, "leaf_hash", lambda _: _NO_HASH),
+        (Entry, "encode", lambda _: b""),
+        (Publisher, "run", _publish_nothing),
+    ]
+    for owner, name, instead in replaced:
+        getattr(owner, name)  # it has another name now: say so
+        setattr(owner, name, instead)
+
+
+def _follows_by_number(chain: Chain, view: BatchView) -> None:
+    if view.first != chain.last_sequence + 1:
+        raise ValueError(f"{view.host}: sequence {view.first} after {chain.last_sequence}")
+
+
+async def _publish_nothing(_: Publisher) -> None:
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    _without_proofs()
+    main.main()
