@@ -13,7 +13,7 @@ from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_controller import policies, schema
 from landfast_controller.actions import action
 from landfast_controller.callers import Caller
-from landfast_controller.presence import Presence
+from landfast_controller.presence import Seat
 from landfast_controller.store import Transaction
 
 _hosts, _identities = schema.hosts, schema.identities
@@ -71,9 +71,8 @@ async def rows(connection: AsyncConnection, name: str = "") -> list[Row[tuple[ob
     return list(await connection.execute(query.where(_hosts.c.name == name) if name else query))
 
 
-def message(row: Row[tuple[object, ...]], wanted: PolicyVersion | None, presence: Presence) -> Host:
-    """The wire form of a row; `wanted` is the version that the host is to have."""
-    seat = presence.of(row.name)
+def message(row: Row[tuple[object, ...]], wanted: PolicyVersion | None, seat: Seat | None) -> Host:
+    """The wire form of a row; `wanted` is the version that the host is to have, `seat` its presence."""
     state = (seat and seat.received) or PolicyState.FromString(row.policy_state)
     host = Host(
         name=row.name,

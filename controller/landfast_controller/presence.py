@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from landfast.v1.agent_pb2 import Health, PolicyState
 from landfast_controller.rollout.denials import WINDOW_S, Sample, sample_of
@@ -45,6 +45,10 @@ class Presence:
 
     def of(self, host: str) -> Seat | None:
         return self._seats.get(host)
+
+    def seats(self) -> dict[str, Seat]:
+        """All hosts that are connected, as they are now."""
+        return {host: replace(seat) for host, seat in self._seats.items()}
 
     @contextmanager
     def connected(self, host: str) -> Iterator[Seat]:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.v1.fleet_pb2 import (
     BanHostRequest,
@@ -24,7 +22,7 @@ from landfast.v1.fleet_pb2 import (
     UnbanHostResponse,
 )
 from landfast.v1.fleet_pb2_grpc import FleetServiceServicer
-from landfast_controller import enrolment, hosts, identities, membership, policies
+from landfast_controller import enrolment, hosts, identities, membership
 from landfast_controller.actions import checked_reason
 from landfast_controller.authority import requested_key
 from landfast_controller.callers import Context, caller_of
@@ -38,8 +36,7 @@ class FleetService(FleetServiceServicer):
     deployment: Deployment
 
     async def ListHosts(self, request: ListHostsRequest, context: Context) -> ListHostsResponse:
-        async with self.deployment.store.reading() as connection:
-            return ListHostsResponse(hosts=await self._messages(connection, await hosts.rows(connection)))
+        return ListHostsResponse(hosts=await self._hosts())
 
     async def GetHost(self, request: GetHostRequest, context: Context) -> GetHostResponse:
         return GetHostResponse(host=await self._host(enrolment.checked_host(request.name)))
@@ -80,16 +77,22 @@ class FleetService(FleetServiceServicer):
         return EvictHostResponse(host=await self._host(name))
 
     async def _host(self, name: str) -> Host:
-        async with self.deployment.store.reading() as connection:
-            found = await self._messages(connection, await hosts.rows(connection, name))
+        found = await self._hosts(name)
         if not found:
             raise membership.not_enrolled(name)
         return found[0]
 
-    async def _messages(self, connection: AsyncConnection, rows: list[Row[tuple[object, ...]]]) -> list[Host]:
-        placement, presence = self.deployment.placement, self.deployment.presence
-        wanted = await policies.outlines(connection, {placement.of(row.name) for row in rows})
-        return [hosts.message(row, wanted.get(placement.of(row.name)), presence) for row in rows]
+    async def _hosts(self, name: str = "") -> list[Host]:
+        """All hosts, or the one that is called `name`.
+
+        What is in memory is read first: a host whose sign of life is shown is shown with all that it has said before.
+        """
+        placement, seats = self.deployment.placement, self.deployment.presence.seats()
+        async with self.deployment.store.reading() as connection:
+            rows = await hosts.rows(connection, name)
+        goals = {row.name: placement.of(row.name) for row in rows}
+        wanted = {number: await placement.version(number) for number in set(goals.values()) if number}
+        return [hosts.message(row, wanted.get(goals[row.name]), seats.get(row.name)) for row in rows]
 
 
 def _label(label: str) -> str:

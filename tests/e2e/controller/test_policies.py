@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from landfast.v1.agent_pb2 import Health, Hello, PolicyState, SyncRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
 from landfast.v1.audit_pb2 import ControlAction, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
-from landfast.v1.fleet_pb2 import GetHostRequest, Host
+from landfast.v1.fleet_pb2 import GetHostRequest, Host, ListHostsRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
 from landfast.v1.policy_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion
 from landfast.v1.policy_pb2_grpc import PolicyServiceStub
@@ -148,6 +148,27 @@ async def test_health_and_hello_are_shown(deployment: Deployment) -> None:
     while (await _host(deployment, name)).connected:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+async def test_a_sign_of_life_is_never_shown_without_what_was_said_before(deployment: Deployment) -> None:
+    names = [deployment.name("host") for _ in range(23)]
+    bundles = {name: await deployment.enrol(name) for name in names}
+    async with deployment.channel(deployment.approver) as channel, asyncio.TaskGroup() as tasks:
+        alive = set[str]()
+        for name, bundle in bundles.items():
+            tasks.create_task(_says_hello_and_lives(deployment, bundle, lambda host=name: host in alive))
+        while len(alive) < len(bundles):
+            for host in (await FleetServiceStub(channel).ListHosts(ListHostsRequest())).hosts:
+                if host.health.lost_events == 11:
+                    assert host.hello.boot_id == "before"
+                    alive.add(host.name)
+
+
+async def _says_hello_and_lives(deployment: Deployment, bundle: Bundle, ends: Callable[[], bool]) -> None:
+    async with _agent(deployment, bundle, Hello(agent_version="1", boot_id="before")) as stream:
+        await stream.write(SyncRequest(health=Health(lost_events=11)))
+        while not ends():
+            await asyncio.sleep(0.01)
 
 
 async def test_of_eight_proposals_on_one_version_one_is_accepted(deployment: Deployment) -> None:
