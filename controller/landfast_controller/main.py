@@ -54,9 +54,7 @@ def init(directory: Path, domain: str, addresses: tuple[str, ...]) -> None:
     click.echo(f"first approver: {directory / FIRST_APPROVER}, and the key that signs: {directory / FIRST_KEY}")
     click.echo(f"root keys: {directory / OFFLINE} (two of the three change who approves: give them to three people)")
     root = metadata.fingerprint((directory / ROOT).read_bytes())
-    click.echo(
-        f"root metadata: {directory / ROOT} (public: people check by it whose keys are whose), fingerprint {root}"
-    )
+    click.echo(f"root metadata: {directory / ROOT}, fingerprint {root} (public: whose keys are whose)")
     click.echo(f"log key: {(directory / PUBLIC).read_text().strip()} (public: auditors check the log by it)")
     click.echo("move all secrets off this machine before you trust it with anything; the controller needs none of them")
     click.echo(f"next: landfast-controller serve --dir {directory}")
