@@ -47,6 +47,9 @@ def _processor() -> str:
 
 
 def _said(*argv: str) -> str:
-    """The first line that a program prints; empty when it cannot."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    """The first line that a program prints; empty when it cannot, or is not here."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return next(iter(done.stdout.splitlines()), "")
