@@ -71,10 +71,11 @@ def enrol(controller: str, token_file: Path, state: Path, host: str = "") -> Enr
     enrolment = Enrolment(controller, _checked_name(host or socket.gethostname().lower()))
     token = _read_token(token_file)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _establish_trust(state, token_file)
+    is_known = _establish_trust(state, token_file)
     identity.write_private(state / "controller.json", msgspec.json.encode(enrolment))
     made = _exchange(enrolment, token, event_key.obtain(event_key.path_in(state)))
-    _set_aside(state / "policies")
+    if not is_known:
+        _set_aside(state / "policies")
     renewed_file(identity_file(state)).unlink(missing_ok=True)  # of an enrolment before this one
     made.write(identity_file(state))
     return enrolment
@@ -91,8 +92,8 @@ def _refuse_twice(state: Path) -> None:
     enrolment = read(state)
     if enrolment:
         raise Refused(
-            f"this host is enrolled at {enrolment.controller} as {enrolment.host!r}: to join anew, stop the agent and "
-            f"remove {identity_file(state)}"
+            f"this host is enrolled at {enrolment.controller} as {enrolment.host!r}: to join anew, remove "
+            f"{identity_file(state)}; an agent that runs finds the new identity by itself"
         )
 
 
@@ -116,14 +117,14 @@ def _read_token(path: Path) -> Bundle:
     return token
 
 
-def _establish_trust(state: Path, token_file: Path) -> None:
-    """By the root metadata that the token carries."""
+def _establish_trust(state: Path, token_file: Path) -> bool:
+    """By the root metadata that the token carries. Whether the host has had policies of that deployment before."""
     from landfast.trust import anchor  # not what every command has to wait for
     from landfast.trust.errors import TrustError
     from landfast.trust.verifier import Verifier
 
     try:
-        Verifier.establish(trust_directory(state), anchor.read(token_file))
+        return Verifier.establish(trust_directory(state), anchor.read(token_file)).expires() is not None
     except TrustError as error:
         raise BadInput(str(error)) from error
 

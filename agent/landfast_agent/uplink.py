@@ -40,6 +40,7 @@ _STATES = 64  # policy states that wait to be sent, the oldest give way: the new
 _HEALTHY_S = 60.0  # a session of this length forgets the failures before it
 _REFUSED_S = 30.0  # before a refused batch is tried again
 _DISK_S = 1.0  # before a failing spool is tried again
+_SLOW_S = 1.0  # until a policy that is still being loaded is said to have arrived
 
 #: The controller has read the batch and does not want it: sending it again at once would be of no use.
 _REFUSALS = (
@@ -193,7 +194,6 @@ class Uplink:
             if response.HasField("policy"):
                 self._policy = response.policy
                 self._arrived.set()
-                self.report(_received(response.policy))
         raise _Closed
 
     async def _tell(self, call: "_SyncCall") -> None:
@@ -213,7 +213,15 @@ class Uplink:
             await self._arrived.wait()
             self._arrived.clear()
             if self._policy:
-                self.report(await self._host.on_policy(self._policy))
+                self.report(await self._applied(self._policy))
+
+    async def _applied(self, policy: Policy) -> PolicyState:
+        """What became of a policy. When that takes a while, it is told meanwhile that it has arrived."""
+        telling = self._loop.call_later(_SLOW_S, self.report, _received(policy))
+        try:
+            return await self._host.on_policy(policy)
+        finally:
+            telling.cancel()
 
     # batches up
 

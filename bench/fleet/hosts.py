@@ -1,9 +1,10 @@
 """python -m bench.fleet.hosts DIRECTORY CONTROLLER RIVAL HOST...: simulated hosts, each with a stream to both servers.
 
-A host says what a real one says: Hello, RECEIVED and APPLIED with the digests that prove a policy, a sign of life when
-it has said nothing for a while. It has a certificate and a connection of its own. It has no kernel and no events, and
-does not verify TUF metadata: real hosts do so on processors of their own, at once; here a thousand would share what the
-servers need (`bench.fleet.contest` measures what one verification takes, alone). To the rival it only acknowledges.
+A host says what a real one says: Hello, APPLIED with the digests that prove a policy, a sign of life when it has said
+nothing for a while. It has a certificate and a connection of its own. It has no kernel and no events, and does not
+verify TUF metadata: real hosts do so on processors of their own, at once; here a thousand would share what the servers
+need (`bench.fleet.contest` measures what one verification takes, alone). To the rival it says the same, without signs
+of life.
 
 Prints a line when all are connected. The first host keeps what it was sent, for the rival to send again.
 """
@@ -37,7 +38,7 @@ _OWN = ("grpc.use_local_subchannel_pool", 1)
 
 @dataclass(frozen=True)
 class Host:
-    """A host and its stream to one server. One that is `whole` says all that a real one says, else it acknowledges."""
+    """A host and its stream to one server. One that is `whole` tells signs of life too."""
 
     deployment: Deployment
     name: str
@@ -61,10 +62,7 @@ class Host:
     async def _hear(self, call: "_Call", words: asyncio.Queue[PolicyState]) -> None:
         async for response in call:
             self._keep(response)
-            if self.whole:
-                words.put_nowait(_state(response.policy, PolicyState.STATE_RECEIVED, b""))
-            proof = self.map_digests[response.policy.version]
-            words.put_nowait(_state(response.policy, PolicyState.STATE_APPLIED, proof))
+            words.put_nowait(_applied(response.policy, self.map_digests[response.policy.version]))
         raise ConnectionError(f"{self.name}: the server at {self.address} has ended the stream")
 
     async def _tell(self, call: "_Call", words: asyncio.Queue[PolicyState]) -> None:
@@ -85,8 +83,9 @@ class Host:
             partial.rename(path)
 
 
-def _state(policy: Policy, state: PolicyState.State.ValueType, map_digest: bytes) -> PolicyState:
-    return PolicyState(version=policy.version, state=state, digest=policy.digest, map_digest=map_digest)
+def _applied(policy: Policy, map_digest: bytes) -> PolicyState:
+    applied = PolicyState.STATE_APPLIED
+    return PolicyState(version=policy.version, state=applied, digest=policy.digest, map_digest=map_digest)
 
 
 async def main(directory: Path, controller: str, rival: str, names: list[str]) -> None:

@@ -11,8 +11,9 @@ from tuf.api.metadata import Metadata, Root
 
 from landfast.identity import IdentityError, check_name, write_private
 from landfast.trust import keys, metadata
-from landfast.trust.approvals import Approvals
+from landfast.trust.approvals import Approvals, words
 from landfast.trust.errors import TrustError
+from landfast.trust.succession import unapproved
 from landfast_cli.errors import BadInputError, CouldNotError
 
 _LIFETIME = timedelta(days=3 * 365)
@@ -157,6 +158,23 @@ def document(content: bytes) -> dict[str, Any]:
         "widening": rules.widening,
         "narrowing": rules.narrowing,
     }
+
+
+def needed(before: Root, following: Metadata[Root]) -> str:
+    """Who has to sign a root for it to follow `before`."""
+    role = before.roles["root"]
+    holders = ", ".join(keys.public_text(key)[:16] for key in _keys(before, "root"))
+    approvals = words(unapproved(following, before), Approvals.from_root(before.unrecognized_fields).groups)
+    return " and ".join(filter(None, (f"{role.threshold} of the root keys ({holders})", approvals)))
+
+
+def signers(root: Metadata[Root]) -> str:
+    """Who has signed it so far, by the names that it gives to keys itself."""
+    names = dict.fromkeys(root.signatures, "a key of the root before")
+    for keyid in names.keys() & root.signed.keys.keys():
+        key = root.signed.keys[keyid]
+        names[keyid] = keys.holder(key) or f"root key {keys.public_text(key)[:16]}"
+    return ", ".join(names.values())
 
 
 def description(found: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 
 from landfast.policy.errors import InvalidError
 from landfast.policy.model import Policy
-from landfast_cli import differences, output, queue, rollouts, versions
+from landfast_cli import differences, output, queue, rollouts, roots, versions
 from landfast_cli.errors import BadInputError
 from landfast_cli.session import Session, session
 from landfast_cli.versions import Edit, Outcome
@@ -55,9 +55,11 @@ def conclude(current: Session, made: Outcome, wait: tuple[bool, float], as_json:
 
 
 def _told(current: Session, made: Outcome) -> str:
-    change, wider = made.answer.change, differences.told(made.widened)
+    change = made.answer.change
+    wider = differences.told(made.widened, is_first=change.version == 1)
     if made.answer.HasField("policy_version"):
         return f"policy {change.version} accepted{rollouts.announced(current)}; it {wider}"
     approve = f"landfast change approve {change.id}{' --at-once' if made.at_once else ''}"
+    who = queue.waiting(queue.fetch(current, change.id), roots.rules(current))
     remedy = f"landfast change show {change.id}, then {approve}"
-    return f"change {change.id} (policy {change.version}) waits for {queue.waiting(change)}: {remedy}\nit {wider}"
+    return f"change {change.id} (policy {change.version}) waits for {who}: {remedy}\nit {wider}"

@@ -15,7 +15,7 @@ from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_cli import queue, signing, versions
 from landfast_cli.errors import AnswerIsNoError
 from landfast_cli.expired import without_expired
-from landfast_cli.output import json_time
+from landfast_cli.output import json_time, short
 from landfast_cli.session import Session
 from landfast_cli.versions import Outcome
 
@@ -88,7 +88,7 @@ def document(session: Session, keys: dict[str, list[str]]) -> dict[str, Any]:
         return found
     return found | {
         "broken": True,
-        "by": versions.author(version),
+        "by": short(version.author),
         "reason": version.reason,
         "ticket": version.ticket,
         "created": json_time(version.created),

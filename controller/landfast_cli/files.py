@@ -13,8 +13,8 @@ from landfast.policy.succession import succeed
 from landfast.policy.tables import Tables, compile_policy
 from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_cli.errors import BadInputError, CouldNotError
-from landfast_cli.output import time
-from landfast_cli.versions import author, decoded
+from landfast_cli.output import short, time
+from landfast_cli.versions import decoded
 
 
 def read(path: Path) -> Source:
@@ -39,7 +39,7 @@ def compiled(draft: Draft) -> tuple[Policy, Tables]:
 def text(version: PolicyVersion) -> str:
     """The file of a version; how it came about is told in its first line."""
     ticket = f" ({version.ticket})" if version.ticket else ""
-    made = f"{time(version.created)} UTC by {author(version)}: {version.reason}{ticket}"
+    made = f"{time(version.created)} UTC by {short(version.author)}: {version.reason}{ticket}"
     return f"# policy {version.policy.version}, {made}\n{source.write(decoded(version))}"
 
 

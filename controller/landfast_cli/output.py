@@ -60,6 +60,11 @@ def time(stamp: "Timestamp") -> str:
     return stamp.ToDatetime().strftime("%Y-%m-%d %H:%M:%S") if stamp.ByteSize() else "-"
 
 
+def short(identity: str) -> str:
+    """`approver/alice`: an id without scheme and domain."""
+    return identity.partition("//")[2].partition("/")[2]
+
+
 def json_time(stamp: "Timestamp") -> str | None:
     """RFC 3339 in UTC; None when it is not set."""
     return stamp.ToJsonString() if stamp.ByteSize() else None

@@ -11,17 +11,20 @@ from landfast.policy.errors import PolicyError
 from landfast.policy.model import Policy
 from landfast.policy.succession import check_succession
 from landfast.trust import breakglass, metadata
-from landfast.trust.approvals import words
+from landfast.trust.approvals import Approvals, words
 from landfast.trust.errors import TrustError
 from landfast.v1.policy_pb2 import Change, GetChangeRequest, ListChangesRequest
 from landfast_cli import versions
 from landfast_cli.errors import AnswerIsNoError
-from landfast_cli.output import json_time, time
+from landfast_cli.output import json_time, short, time
 from landfast_cli.session import TIMEOUT_S, Session
 from landfast_cli.versions import Head
 
 HEADINGS = ("CHANGE", "STATE", "VERSION", "AUTHOR", "REASON", "WAITS FOR")
 _PAGE = 100
+
+_AGAIN = "propose it again if it is still wanted"
+_REMEDIES = {Change.STATE_ACCEPTED: "take it back with `landfast policy rollback` if it is not wanted any more"}
 
 
 def fetch(session: Session, number: int) -> Change:
@@ -47,7 +50,7 @@ def checked(session: Session, change: Change) -> tuple[Metadata[Targets], Policy
     """
     if change.state != Change.STATE_OPEN:
         why = f" ({change.closed_why})" if change.closed_why else ""
-        raise AnswerIsNoError(f"change {change.id} is {state(change)}{why}; propose it again if it is still wanted")
+        raise AnswerIsNoError(f"change {change.id} is {state(change)}{why}; {_REMEDIES.get(change.state, _AGAIN)}")
     before = versions.head(session)
     try:
         draft = metadata.read_targets(change.targets)
@@ -67,19 +70,34 @@ def state(change: Change) -> str:
     return Change.State.Name(change.state).removeprefix("STATE_").lower()
 
 
-def waiting(change: Change) -> str:
-    """Who still has to approve; `-` when nobody."""
-    return words(dict(sorted(change.missing.items()))) if change.state == Change.STATE_OPEN and change.missing else "-"
+def waiting(change: Change, rules: Approvals | None = None) -> str:
+    """Who still has to approve; `-` when nobody. By `rules` also who could; `change` is a whole one then."""
+    if change.state != Change.STATE_OPEN or not change.missing:
+        return "-"
+    return words(dict(sorted(change.missing.items())), _could(change, rules) if rules else {})
 
 
-def author(change: Change) -> str:
-    return change.author.partition("//")[2].partition("/")[2]
+def _could(change: Change, rules: Approvals) -> dict[str, list[str]]:
+    """By group, whose approval would count that is not there yet."""
+    broken = breakglass.reviewed(metadata.read_targets(change.targets).signed)
+    others = {*change.approvers, proposer(change), broken.by if broken else ""}
+    return {group: [name for name in members if name not in others] for group, members in rules.groups.items()}
+
+
+def proposer(change: Change) -> str:
+    """The name of who has proposed it, by which it may be known as an approver."""
+    return change.author.rpartition("/")[2]
 
 
 def row(change: Change) -> tuple[str, ...]:
     ticket = f" ({change.ticket})" if change.ticket else ""
     reason = change.reason + ticket
-    return str(change.id), state(change), str(change.version), author(change), reason, waiting(change)
+    return str(change.id), state(change), str(change.version), short(change.author), reason, waiting(change)
+
+
+def proposes_and_approves(change: Change, rules: Approvals) -> bool:
+    """Whether one of its approvals is for nothing."""
+    return bool(rules.groups) and proposer(change) in change.approvers
 
 
 def document(change: Change) -> dict[str, Any]:
@@ -102,14 +120,15 @@ def document(change: Change) -> dict[str, Any]:
     }
 
 
-def description(change: Change) -> Iterator[str]:
+def description(change: Change, rules: Approvals) -> Iterator[str]:
     yield f"change {change.id}: policy {change.version}, {state(change)}"
-    yield f"  proposed   {time(change.created)} UTC by {author(change)}"
+    yield f"  proposed   {time(change.created)} UTC by {short(change.author)}"
     yield f"  reason     {change.reason}" + (f" ({change.ticket})" if change.ticket else "")
     yield f"  digest     {change.digest.hex()}"
-    yield f"  approved   {', '.join(change.approvers) or 'by nobody yet'}"
+    own = f" ({proposer(change)} has proposed it, and does not count)" if proposes_and_approves(change, rules) else ""
+    yield f"  approved   {', '.join(change.approvers) or 'by nobody yet'}{own}"
     if change.state == Change.STATE_OPEN:
         left = (change.expires.ToNanoseconds() - clock.time_ns()) // 3_600_000_000_000
-        yield f"  waits for  {waiting(change)}; {left} hours are left"
+        yield f"  waits for  {waiting(change, rules)}; {left} hours are left"
     elif change.closed_why:
-        yield f"  ended      {change.closed_by}: {change.closed_why}"
+        yield f"  ended      {short(change.closed_by)}: {change.closed_why}"

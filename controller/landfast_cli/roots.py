@@ -10,6 +10,7 @@ from tuf.api.metadata import Root
 
 from landfast.identity import write_private
 from landfast.trust import metadata
+from landfast.trust.approvals import Approvals
 from landfast.trust.errors import TrustError
 from landfast.trust.succession import check_root
 from landfast.v1.policy_pb2 import ListRootsRequest
@@ -45,6 +46,14 @@ def newest(session: Session, config: Path) -> bytes:
     if root != believed:
         write_private(path, root)
     return root
+
+
+def rules(session: Session) -> Approvals:
+    """Which approvals a change takes, by the newest root for this command's configuration."""
+    import click
+
+    root = parsed(newest(session, click.get_current_context().find_root().params["config"]))
+    return Approvals.from_root(root.unrecognized_fields)
 
 
 def parsed(root: bytes) -> Root:

@@ -25,7 +25,7 @@ from landfast.v1.policy_pb2 import (
 )
 from landfast_cli import differences, signing
 from landfast_cli.errors import AnswerIsNoError, BadInputError
-from landfast_cli.output import json_time, time
+from landfast_cli.output import json_time, short, time
 from landfast_cli.session import PROPOSAL_TIMEOUT_S, TIMEOUT_S, Session
 
 #: Somebody else may be changing the policy too; a change of single rules is simply made again on top of theirs.
@@ -169,12 +169,7 @@ def document(version: PolicyVersion) -> dict[str, Any]:
     }
 
 
-def author(version: PolicyVersion) -> str:
-    """`approver/alice`: the author's id without the domain."""
-    return version.author.partition("//")[2].partition("/")[2]
-
-
 def row(version: PolicyVersion) -> tuple[str, ...]:
     ticket = f" ({version.ticket})" if version.ticket else ""
     broken = "" if version.approvers else "break-glass: "
-    return str(version.policy.version), time(version.created), author(version), broken + version.reason + ticket
+    return str(version.policy.version), time(version.created), short(version.author), broken + version.reason + ticket

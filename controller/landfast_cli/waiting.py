@@ -9,7 +9,7 @@ from landfast.v1.agent_pb2 import PolicyState
 from landfast.v1.fleet_pb2 import Host, ListHostsRequest
 from landfast.v1.policy_pb2 import Change
 from landfast.v1.rollout_pb2 import Rollout
-from landfast_cli import output, queue, rollouts
+from landfast_cli import output, queue, rollouts, roots
 from landfast_cli.errors import AnswerIsNoError
 from landfast_cli.session import TIMEOUT_S, Session
 
@@ -72,10 +72,10 @@ def _until_proved(session: Session, version: int, timeout: float) -> None:
 
 def until_accepted(session: Session, number: int, timeout: float) -> None:
     """Waits at most `timeout` seconds for the approvals of a change. Raises AnswerIsNoError without them."""
-    deadline = time.monotonic() + timeout
+    deadline, rules = time.monotonic() + timeout, roots.rules(session)
     while (change := queue.fetch(session, number)).state == Change.STATE_OPEN:
         if time.monotonic() > deadline:
-            raise AnswerIsNoError(f"change {number} still waits for {queue.waiting(change)}; it stays open")
+            raise AnswerIsNoError(f"change {number} still waits for {queue.waiting(change, rules)}; it stays open")
         time.sleep(_POLL_S)
     if change.state != Change.STATE_ACCEPTED:
         raise AnswerIsNoError(f"change {number} is {queue.state(change)}: {change.closed_why}")

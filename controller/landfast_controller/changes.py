@@ -18,12 +18,13 @@ from landfast_controller.trust import Trust
 LIFETIME_NS = 7 * 86_400 * 10**9
 
 _table = schema.changes
+_AGAIN = "propose it again if it is still wanted"
 _ENDED = {
-    Change.STATE_ACCEPTED: "was accepted",
-    Change.STATE_REJECTED: "was rejected",
-    Change.STATE_WITHDRAWN: "was withdrawn",
-    Change.STATE_EXPIRED: "has expired",
-    Change.STATE_OVERTAKEN: "was overtaken by another version",
+    Change.STATE_ACCEPTED: "was accepted; take it back with `landfast policy rollback` if it is not wanted any more",
+    Change.STATE_REJECTED: f"was rejected; {_AGAIN}",
+    Change.STATE_WITHDRAWN: f"was withdrawn; {_AGAIN}",
+    Change.STATE_EXPIRED: f"has expired; {_AGAIN}",
+    Change.STATE_OVERTAKEN: f"was overtaken by another version; {_AGAIN}",
 }
 
 
@@ -105,7 +106,7 @@ def check_open(row: Row[tuple[object, ...]], now_ns: int) -> None:
     """Raises ConflictError when nothing can become of it any more."""
     state = state_of(row, now_ns)
     if state != Change.STATE_OPEN:
-        raise ConflictError(f"change {row.id} {_ENDED[state]}; propose it again if it is still wanted")
+        raise ConflictError(f"change {row.id} {_ENDED[state]}")
 
 
 def message(row: Row[tuple[object, ...]], trust: Trust, now_ns: int, *, whole: bool) -> Change:

@@ -8,6 +8,7 @@ from landfast_controller.incidents.desk import Desk
 from landfast_controller.incidents.watch import Watch
 from landfast_controller.incidents.webhook import Webhook
 from landfast_controller.ingest import Ingest
+from landfast_controller.offers import Offers
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.pruning.pruner import Pruner
@@ -33,6 +34,7 @@ class Deployment:
     roster: Roster
     trust: Trust
     placement: Placement
+    offers: Offers
     presence: Presence
     proposals: Proposals
     conductor: Conductor

@@ -41,6 +41,7 @@ Examples:
 def init(directory: Path, domain: str, addresses: tuple[str, ...]) -> None:
     """Make the certificate authority, the database, the first approver's identity and the keys of root."""
     from landfast.identity import IdentityError, check_domain
+    from landfast.trust import metadata
     from landfast_controller.initialise import FIRST_APPROVER, FIRST_KEY, OFFLINE, ROOT, initialise
     from landfast_controller.log_key import PUBLIC
 
@@ -52,7 +53,8 @@ def init(directory: Path, domain: str, addresses: tuple[str, ...]) -> None:
     click.echo(f"deployment of {domain} made in {directory}")
     click.echo(f"first approver: {directory / FIRST_APPROVER}, and the key that signs: {directory / FIRST_KEY}")
     click.echo(f"root keys: {directory / OFFLINE} (two of the three change who approves: give them to three people)")
-    click.echo(f"root metadata: {directory / ROOT} (public: people check by it whose keys are whose)")
+    root = metadata.fingerprint((directory / ROOT).read_bytes())
+    click.echo(f"root metadata: {directory / ROOT}, fingerprint {root} (public: whose keys are whose)")
     click.echo(f"log key: {(directory / PUBLIC).read_text().strip()} (public: auditors check the log by it)")
     click.echo("move all secrets off this machine before you trust it with anything; the controller needs none of them")
     click.echo(f"next: landfast-controller serve --dir {directory}")

@@ -104,7 +104,7 @@ class Proposals:
         """Does something to a change, and accepts it if that was all it lacked. `at_once` is who wants it at once."""
         change, version, everybody = await self._store.write(lambda tx: self._step(tx, work, at_once))
         if version:
-            await self._placement.accept(version, everybody)
+            self._placement.accept(version, everybody)
             self._conductor.stir()
             _log.info("policy accepted", version=change.version, author=change.author, approvers=list(change.approvers))
         return change, version

@@ -4,6 +4,7 @@ A fleet proves a new policy all at once: with a commit for each host, the last o
 """
 
 import asyncio
+import time
 from asyncio import Future
 from dataclasses import dataclass, field
 
@@ -19,9 +20,10 @@ from landfast_controller.store import Store
 #: Reports of one transaction: some tens of milliseconds, for which batches wait.
 _GROUP = 1024
 
-#: What comes so soon after the first report is committed with it: a commit takes milliseconds, whatever is in it.
+#: As long as more comes within so long, it is committed together: a commit takes milliseconds, whatever is in it, and
+#: while a fleet answers these are what its last host waits for.
 _GATHER_S = 0.05
-
+_LONGEST_S = 0.5
 
 _log = structlog.get_logger()
 
@@ -49,14 +51,22 @@ class Reports:
     async def run(self) -> None:
         """Commits what arrives. Runs for as long as the controller."""
         while True:
-            group = [await self._arrivals.get()]
-            await asyncio.sleep(_GATHER_S)
-            while len(group) < _GROUP and not self._arrivals.empty():
-                group.append(self._arrivals.get_nowait())
+            group = await self._gathered()
             failure = await self._commit(group)
             _log.info("policy states", hosts=len(group), stored=failure is None)
             for report in group:
                 _settle(report.stored, failure)
+
+    async def _gathered(self) -> list[_Report]:
+        """Reports that came one soon after the other, at least one."""
+        group, ends = [await self._arrivals.get()], time.monotonic() + _LONGEST_S
+        while len(group) < _GROUP and time.monotonic() < ends:
+            await asyncio.sleep(_GATHER_S)
+            if self._arrivals.empty():
+                break
+            while len(group) < _GROUP and not self._arrivals.empty():
+                group.append(self._arrivals.get_nowait())
+        return group
 
     async def _commit(self, group: list[_Report]) -> NotStoredError | None:
         told = [(report.caller, report.state) for report in group]

@@ -35,6 +35,7 @@ from landfast_controller.incidents.watch import Watch
 from landfast_controller.incidents.webhook import Webhook
 from landfast_controller.ingest import Ingest
 from landfast_controller.initialise import DATABASE, SERVER
+from landfast_controller.offers import Offers
 from landfast_controller.presence import Presence
 from landfast_controller.proposals import Proposals
 from landfast_controller.pruning.pruner import Pruner
@@ -158,6 +159,7 @@ async def _deployment(store: Store, authority: Authority, config: Config) -> Dep
         roster=roster,
         trust=trust,
         placement=placement,
+        offers=Offers(store, placement, trust),
         presence=presence,
         proposals=Proposals(store, placement, conductor, trust, config.rollout.stages),
         conductor=conductor,

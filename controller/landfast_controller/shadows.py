@@ -14,6 +14,7 @@ from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.shadow_pb2 import Shadow, ShadowState
 from landfast_controller import schema
 from landfast_controller.actions import action
+from landfast_controller.bell import Bell
 from landfast_controller.callers import Caller
 from landfast_controller.errors import ConflictError, NotFoundError
 from landfast_controller.membership import not_enrolled
@@ -44,7 +45,7 @@ class Shadows:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._by_host: dict[str, Shadow] = {}
-        self._changed = asyncio.Condition()
+        self._changed = Bell()
         self._turn = asyncio.Lock()  # memory follows the database in the same order
 
     async def load(self, connection: AsyncConnection) -> None:
@@ -59,30 +60,28 @@ class Shadows:
         """
         async with self._turn:
             until_ns, names = await self._store.write(lambda transaction: _start(transaction, actor, new, hosts))
-            await self._publish(dict.fromkeys(names, _shadow(new.canonical, new.digest, until_ns)))
+            self._publish(dict.fromkeys(names, _shadow(new.canonical, new.digest, until_ns)))
         return names
 
     async def stop(self, actor: Caller, hosts: Sequence[str], reason: str) -> Sequence[str]:
         """Ends what `hosts` judge by, or all; who that was. Raises NotFoundError when one of them has no shadow."""
         async with self._turn:
             names = await self._store.write(lambda transaction: _stop(transaction, actor, hosts, reason))
-            await self._publish(dict.fromkeys(names, Shadow()))
+            self._publish(dict.fromkeys(names, Shadow()))
         return names
 
     async def after(self, host: str, told: Shadow) -> Shadow:
         """Waits until `host` is to judge by something else than it was told; an empty one means by nothing."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not _same(self._of(host), told))
-            return self._of(host)
+        await self._changed.until(lambda: not _same(self._of(host), told))
+        return self._of(host)
 
     def _of(self, host: str) -> Shadow:
         found = self._by_host.get(host)
         return found if found and found.until.ToNanoseconds() > time.time_ns() else Shadow()
 
-    async def _publish(self, shadows: dict[str, Shadow]) -> None:
-        async with self._changed:
-            self._by_host |= shadows
-            self._changed.notify_all()
+    def _publish(self, shadows: dict[str, Shadow]) -> None:
+        self._by_host |= shadows
+        self._changed.ring()
 
 
 async def reported(transaction: Transaction, view: BatchView) -> None:

@@ -70,7 +70,7 @@ def show(number: int, with_impact: bool, since: str, as_json: bool) -> None:
     """A change: who wants it and why, what differs, what gets wider, what a reviewer should look at twice, and who
     still has to approve."""
     from landfast.v1.policy_pb2 import Change
-    from landfast_cli import impact, output, queue
+    from landfast_cli import impact, output, queue, roots
     from landfast_cli.session import session
 
     with session() as current:
@@ -78,7 +78,7 @@ def show(number: int, with_impact: bool, since: str, as_json: bool) -> None:
         if as_json:
             output.document(_document(current, found, since if with_impact else None))
             return
-        click.echo("\n".join(queue.description(found)))
+        click.echo("\n".join(queue.description(found, roots.rules(current))))
         if found.state == Change.STATE_OPEN:
             _, policy, before = queue.checked(current, found)
             _print_differences(before, policy)
@@ -108,10 +108,10 @@ def _print_differences(before: "Head", policy: "Policy") -> None:
 
     if before.ground.broken:
         click.echo(f"  it reviews version {policy.version - 1}, in which {before.ground.broken.by} broke the glass")
-    output.first(differences.between(before.policy, policy.draft()))
+    output.first(differences.coloured(differences.between(before.policy, policy.draft())))
     output.first(remarks.new(policy, before.policy), "warning: ")
-    told = differences.told(differences.widened(before.ground.policy, policy.draft()))
-    click.echo("it is the first policy" if before.policy is None else f"it {told}")
+    widened = differences.widened(before.ground.policy, policy.draft())
+    click.echo(f"it {differences.told(widened, is_first=before.policy is None)}")
 
 
 @change.command(
@@ -130,21 +130,24 @@ Examples:
 def approve(*, number: int, key: str | None, at_once: bool, wait: bool, timeout: float, as_json: bool) -> None:
     """Sign a change, which is shown first. The signature is good for exactly this, on top of exactly what is there."""
     from landfast.v1.policy_pb2 import ApproveChangeRequest
-    from landfast_cli import changes, differences, queue, signing
+    from landfast_cli import changes, differences, output, queue, roots, signing
     from landfast_cli.session import PROPOSAL_TIMEOUT_S, session
     from landfast_cli.versions import Outcome
 
     with session() as current:
         found = queue.fetch(current, number)
         draft, policy, before = queue.checked(current, found)
+        rules = roots.rules(current)
         if not as_json:
-            click.echo("\n".join(queue.description(found)))
+            click.echo("\n".join(queue.description(found, rules)))
             _print_differences(before, policy)
         signature = signing.sign(draft, signing.load(key or current.login.signing_key()))
         request = ApproveChangeRequest(
             id=number, key_id=signature.keyid, signature=signature.signature, at_once=at_once
         )
         answer = current.policies.ApproveChange(request, timeout=PROPOSAL_TIMEOUT_S)
+        if rules.groups and queue.proposer(found) == current.name:
+            output.note("you have proposed this: your approval does not count")
         outcome = Outcome(answer, differences.widened(before.ground.policy, policy.draft()), at_once)
         changes.conclude(current, outcome, (wait, timeout), as_json)
 

@@ -110,7 +110,8 @@ def diff(file: Path, as_json: bool) -> None:
         return
     remarks.warn(source, remarked)
     if found:
-        click.echo("\n".join([*map(str, found), differences.told(widened)]))
+        told = differences.told(widened, is_first=before.policy is None)
+        click.echo("\n".join([*differences.coloured(found), told]))
     else:
         click.echo("no difference")
 

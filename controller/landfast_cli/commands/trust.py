@@ -90,9 +90,11 @@ def draft(
 
     wanted = ceremony.Wanted(approvers, removed, breakers, removed_breakers, groups, widening, narrowing, replaced)
     with session() as current:
-        made = ceremony.following(roots.parsed(roots.newest(current, _config())), wanted)
+        before = roots.parsed(roots.newest(current, _config()))
+    made = ceremony.following(before, wanted)
     ceremony.write_new(out, made)
-    click.echo(f"root {made.signed.version}: {out}; next: landfast trust sign {out} --key FILE")
+    click.echo(f"root {made.signed.version}: {out}; it takes {ceremony.needed(before, made)}")
+    click.echo(f"next, each of them: landfast trust sign {out} --key FILE; then: landfast trust publish {out}")
 
 
 @trust.command(
@@ -115,7 +117,7 @@ def sign(file: Path, key: str) -> None:
     click.echo("\n".join(ceremony.description(ceremony.document(made.to_bytes()))))
     signing.sign(made, signing.load(key))
     ceremony.rewrite(file, made)
-    click.echo(f"signed; {file} has {len(made.signatures)} signatures")
+    click.echo(f"signed; {file} has the signatures of {ceremony.signers(made)}")
 
 
 @trust.command(

@@ -128,9 +128,9 @@ class Conductor:
         match decided:
             case Give(hosts):
                 _log.info("policy given", version=progress.version, stage=progress.plan.title, hosts=sorted(hosts))
-                await self._placement.give(progress.version, hosts)
+                self._placement.give(progress.version, hosts)
             case Finish():
-                await self._placement.reach(progress.version)
+                self._placement.reach(progress.version)
             case Halt(why):
                 _log.warning("rollout halted", version=progress.version, why=why)
 

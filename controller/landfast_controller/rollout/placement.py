@@ -4,13 +4,13 @@ Kept in memory, true to the database: `rollout.records` says what is written fir
 versions, so that the order in which it is told does not matter.
 """
 
-import asyncio
 from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.v1.policy_pb2 import PolicyVersion
 from landfast_controller import policies
+from landfast_controller.bell import Bell
 from landfast_controller.rollout import records
 from landfast_controller.store import Store
 
@@ -26,7 +26,7 @@ class Placement:
         self._everybody = 0
         self._ahead: dict[str, int] = {}
         self._known: dict[int, PolicyVersion] = {}
-        self._changed = asyncio.Condition()
+        self._changed = Bell()
 
     @classmethod
     async def load(cls, store: Store, connection: AsyncConnection) -> "Placement":
@@ -43,30 +43,27 @@ class Placement:
 
     async def after(self, host: str, sent: int) -> int:
         """Waits until a host is to have another version than `sent`."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.of(host) != sent)
-            return self.of(host)
+        await self._changed.until(lambda: self.of(host) != sent)
+        return self.of(host)
 
-    async def accept(self, version: PolicyVersion, everybody: int) -> None:
+    def accept(self, version: PolicyVersion, everybody: int) -> None:
         """A new version, and what all hosts are to have from now on: this one, or still an older one."""
         self.newest = version
         self._keep(version)
-        await self.reach(everybody)
+        self.reach(everybody)
 
-    async def reach(self, version: int) -> None:
+    def reach(self, version: int) -> None:
         """All hosts are to have `version`."""
-        async with self._changed:
-            self._everybody = max(self._everybody, version)
-            self._ahead = {host: each for host, each in self._ahead.items() if each > self._everybody}
-            self._changed.notify_all()
+        self._everybody = max(self._everybody, version)
+        self._ahead = {host: each for host, each in self._ahead.items() if each > self._everybody}
+        self._changed.ring()
 
-    async def give(self, version: int, hosts: Iterable[str]) -> None:
+    def give(self, version: int, hosts: Iterable[str]) -> None:
         """These hosts are to have `version`, and keep it when others do not get it."""
-        async with self._changed:
-            for host in hosts:
-                if version > self.of(host):
-                    self._ahead[host] = version
-            self._changed.notify_all()
+        for host in hosts:
+            if version > self.of(host):
+                self._ahead[host] = version
+        self._changed.ring()
 
     async def version(self, number: int) -> PolicyVersion:
         """A version that exists."""

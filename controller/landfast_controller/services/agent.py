@@ -5,6 +5,7 @@ from asyncio import Future
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+import grpc
 import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -22,7 +23,6 @@ from landfast.v1.agent_pb2 import (
     SyncResponse,
 )
 from landfast.v1.agent_pb2_grpc import AgentServiceServicer
-from landfast.v1.policy_pb2 import Policy, PolicyVersion
 from landfast.v1.shadow_pb2 import Shadow
 from landfast_controller import enrolment, hosts, renewal
 from landfast_controller.authority import requested_key
@@ -83,7 +83,7 @@ class AgentService(AgentServiceServicer):
         self, request_iterator: AsyncIterator[SyncRequest], context: Context
     ) -> None:
         caller = caller_of(context)
-        hello = await _hello(request_iterator)
+        hello = await _hello(context)
         with self.deployment.presence.connected(caller.name) as seat:
             await asyncio.shield(asyncio.ensure_future(self._greet(caller, hello)))
             await context.send_initial_metadata(((CONNECTED, "yes"),))
@@ -94,7 +94,7 @@ class AgentService(AgentServiceServicer):
                     beside(self._distribute(send, caller.name, hello.loaded)),
                     beside(self._shadow(send, caller.name, hello.shadow)),
                 ):
-                    await self._listen(request_iterator, caller, seat, hello.loaded)
+                    await self._listen(context, caller, seat, hello.loaded)
             finally:
                 _log.info("host disconnected", host=caller.name)
                 await self.deployment.store.write(lambda tx: hosts.seen(tx, caller.name))
@@ -132,7 +132,7 @@ class AgentService(AgentServiceServicer):
 
         self.deployment.roster.withdraw(await self.deployment.store.write(greet))
         if is_ahead:  # an older copy of the database does not know what the host was given
-            await placement.give(held, [caller.name])
+            placement.give(held, [caller.name])
         self.deployment.conductor.notice()
 
     async def _distribute(self, send: _Send, host: str, loaded: PolicyState) -> None:
@@ -144,7 +144,7 @@ class AgentService(AgentServiceServicer):
         sent = 0
         while True:
             number = await self._another(host, sent)
-            await send(SyncResponse(policy=await self._proved(number, loaded, is_sent=number == sent)))
+            await send(await self.deployment.offers.of(number, loaded, is_sent=number == sent))
             sent = number
 
     async def _shadow(self, send: _Send, host: str, told: Shadow) -> None:
@@ -161,18 +161,9 @@ class AgentService(AgentServiceServicer):
         except TimeoutError:
             return sent
 
-    async def _proved(self, number: int, loaded: PolicyState, *, is_sent: bool) -> Policy:
-        """For a host that has `loaded`, with the bytes of the policy unless it has them."""
-        version = await self.deployment.placement.version(number)
-        proof = await self.deployment.trust.proof(self.deployment.store, number, loaded.version)
-        content = b"" if is_sent or _is_loaded(loaded, version) else version.policy.canonical
-        return Policy(version=number, canonical=content, digest=version.policy.digest, proof=proof)
-
-    async def _listen(
-        self, requests: AsyncIterator[SyncRequest], caller: Caller, seat: Seat, loaded: PolicyState
-    ) -> None:
+    async def _listen(self, context: Context, caller: Caller, seat: Seat, loaded: PolicyState) -> None:
         """Takes in what the host says; `loaded` becomes what it has applied."""
-        async for request in requests:
+        while (request := await context.read()) is not grpc.aio.EOF:
             seat.seen()
             match request.WhichOneof("message"):
                 case "policy_state":
@@ -208,11 +199,11 @@ class AgentService(AgentServiceServicer):
         await pending.put(None)
 
 
-async def _hello(requests: AsyncIterator[SyncRequest]) -> Hello:
-    async for request in requests:
-        if request.HasField("hello"):
-            return request.hello
-        break
+async def _hello(context: Context) -> Hello:
+    request = await context.read()
+    if request is not grpc.aio.EOF and request.HasField("hello"):
+        hello: Hello = request.hello
+        return hello
     raise InvalidError("Sync: the first message of the stream is not a Hello")
 
 
@@ -220,8 +211,3 @@ async def _next_settled(pending: _Pending) -> int | None:
     """The newest acknowledgement that can be given now; waits for one. None at the end of the stream."""
     stored = await pending.get()
     return None if stored is None else await stored
-
-
-def _is_loaded(loaded: PolicyState, version: PolicyVersion) -> bool:
-    same = loaded.version == version.policy.version and loaded.digest == version.policy.digest
-    return same and loaded.state == PolicyState.STATE_APPLIED

@@ -35,7 +35,9 @@ class Change(Struct, frozen=True):
 
     def __str__(self) -> str:
         what = f"{self.kind.replace('-', ' ')}: {self.subject} {self.item}".rstrip()
-        return f"{what}: {self.before or '(none)'} -> {self.after or '(none)'}" if self.before or self.after else what
+        if self.kind.endswith("changed"):
+            return f"{what}: {self.before or '(none)'} -> {self.after or '(none)'}"
+        return ": ".join(filter(None, (what, self.before or self.after)))
 
 
 _SETTINGS = ("description", "mode", "loopback", "forbidden_calls", "io_uring", "on_stale_policy")

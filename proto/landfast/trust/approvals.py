@@ -1,6 +1,7 @@
 """Which approvals a change of the policy takes. Kept in the root metadata, so that agents know it from there alone."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
@@ -86,9 +87,10 @@ class Approvals(Struct, frozen=True, forbid_unknown_fields=True):
         return False
 
 
-def words(unmet: Mapping[str, int]) -> str:
-    """Who still has to approve, for people: "1 of privacy and 2 of sre"."""
-    return _count(unmet)
+def words(unmet: Mapping[str, int], who: Mapping[str, Collection[str]] = MappingProxyType({})) -> str:
+    """Who still has to approve, for people: "1 of privacy and 2 of sre (alice, bob)", where `who` could is known."""
+    named = {group: f"{group} ({', '.join(who[group])})" if who.get(group) else group for group in unmet}
+    return _count({named[group]: number for group, number in unmet.items()})
 
 
 def _count(required: Mapping[str, int]) -> str:

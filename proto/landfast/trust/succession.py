@@ -29,16 +29,19 @@ def _check_signed(signers: Root, following: Metadata[Root]) -> None:
 
 def _check_handover(following: Metadata[Root], before: Root) -> None:
     """Raises TrustError when it changes who approves, and they have not approved that."""
-    if _approving(before) == _approving(following.signed):
-        return
-    unmet = Approvals.from_root(before.unrecognized_fields).unmet(
-        metadata.approvers(before, following), "", widens=True
-    )
-    if unmet:
+    if unmet := unapproved(following, before):
         raise TrustError(
             f"root {following.signed.version} changes who approves; missing approvals, by the rules of root "
             f"{before.version}: {words(unmet)}"
         )
+
+
+def unapproved(following: Metadata[Root], before: Root) -> dict[str, int]:
+    """How many approvals a root lacks, by group: none when it leaves alone who approves."""
+    if _approving(before) == _approving(following.signed):
+        return {}
+    rules = Approvals.from_root(before.unrecognized_fields)
+    return rules.unmet(metadata.approvers(before, following), "", widens=True)
 
 
 def _approving(root: Root) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from math import inf
 from pathlib import Path
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError, StorageError
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
@@ -81,15 +81,30 @@ class Verifier:
 
     @classmethod
     def establish(cls, directory: Path, root: bytes) -> "Verifier":
-        """Begins anew with root metadata that is known to be right. Raises TrustError when it does not sign itself."""
+        """Begins with root metadata that is known to be right. Raises TrustError when it does not sign itself.
+
+        What is known already of the same deployment stays known: a host that is enrolled again takes nothing older.
+        """
         found = metadata.read_root(root)
         check_root(found, None)
-        shutil.rmtree(directory, ignore_errors=True)
         made = cls(directory)
-        made._roots.mkdir(parents=True, mode=0o700)
+        continues = made._continues(found.signed)
+        if not continues:
+            shutil.rmtree(directory, ignore_errors=True)
+        made._roots.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(made._roots / _root_file(found.signed.version), root)
-        write_private(directory / "root.json", root)
+        if not continues or made.root.version < found.signed.version:
+            write_private(directory / "root.json", root)
         return made
+
+    def _continues(self, root: Root) -> bool:
+        """Whether the newest timestamp here is of the controller that `root` names."""
+        try:
+            newest = Metadata.from_file(str(self.directory / "timestamp.json"))
+            root.verify_delegate("timestamp", newest.signed_bytes, newest.signatures)
+            return self.root.roles["timestamp"].keyids == root.roles["timestamp"].keyids
+        except (OSError, TrustError, RepositoryError, StorageError):
+            return False
 
     @property
     def root(self) -> Root:

@@ -218,6 +218,7 @@ class PolicyState(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: PolicyState._State.ValueType  # 0
         STATE_RECEIVED: PolicyState._State.ValueType  # 1
+        """It has arrived. Said only of one that takes more than a second to load."""
         STATE_APPLIED: PolicyState._State.ValueType  # 2
         STATE_REJECTED: PolicyState._State.ValueType  # 3
         STATE_ALTERED: PolicyState._State.ValueType  # 4
@@ -226,6 +227,7 @@ class PolicyState(_message.Message):
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: PolicyState.State.ValueType  # 0
     STATE_RECEIVED: PolicyState.State.ValueType  # 1
+    """It has arrived. Said only of one that takes more than a second to load."""
     STATE_APPLIED: PolicyState.State.ValueType  # 2
     STATE_REJECTED: PolicyState.State.ValueType  # 3
     STATE_ALTERED: PolicyState.State.ValueType  # 4

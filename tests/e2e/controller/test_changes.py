@@ -1,8 +1,10 @@
 """Nobody widens an allowlist alone: proposals, approvals and root metadata, as people type them."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +97,10 @@ def _version(person: Person) -> int:
 
 def test_a_widening_takes_one_of_each_group(team: Team) -> None:
     before, number = _version(team.olga), _proposed(team.olga, "192.0.2.0/25")
-    assert "waits for" in team.alice.says("change", "approve", str(number))
+    assert "waits for  1 of privacy (carol) and 1 of sre (alice, bob); " in team.olga.says(
+        "change", "show", str(number)
+    )
+    assert "waits for 1 of privacy (carol): " in team.alice.says("change", "approve", str(number))
     assert _version(team.olga) == before
     shown = team.carol.says("change", "show", str(number))
     assert "it widens in 1 way:" in shown
@@ -128,6 +133,10 @@ def test_a_narrowing_takes_one(team: Team) -> None:
 def test_ones_own_approval_does_not_count(team: Team) -> None:
     before, number = _version(team.olga), _proposed(team.alice, "192.0.2.128/25")
     assert team.alice.json("change", "show", str(number))["approvers"] == ["alice"]
+    assert "alice (alice has proposed it, and does not count)" in team.carol.says("change", "show", str(number))
+    again = team.alice.run("change", "approve", str(number))
+    assert "waits for 1 of privacy (carol) and 1 of sre (bob): " in again.stdout
+    assert "you have proposed this: your approval does not count" in again.stderr
     assert "1 of sre" in team.carol.says("change", "approve", str(number))
     assert _version(team.olga) == before
     assert f"policy {before + 1} accepted" in team.bob.says("change", "approve", str(number))
@@ -155,6 +164,30 @@ def test_an_operator_withdraws_only_changes_of_their_own(team: Team) -> None:
     number = _proposed(team.alice, "203.0.113.192/27")
     assert "alice" in team.olga.complains("change", "withdraw", str(number), "--reason", "mine?", status=3)
     team.alice.run("change", "withdraw", str(number), "--reason", "the wrong hall")
+
+
+def test_what_nobody_approves_expires(fragile: Deployment, tmp_path: Path) -> None:
+    person = Person(fragile, tmp_path / "first")
+    person.home.mkdir()
+    person.login(fragile.directory / "first-approver.pem")
+    person.run("policy", "apply", person.policy(), "--reason", "first")
+    olga, _ = _joined(person, "olga", "operator")
+    number = _proposed(olga, "192.0.2.0/25")
+    fragile.kill()
+    with closing(sqlite3.connect(fragile.directory / "landfast.db")) as database, database:
+        database.execute("UPDATE changes SET expires_ns = ? WHERE id = ?", (time.time_ns(), number))
+    fragile.start()
+    assert olga.json("change", "show", str(number))["state"] == "expired"
+    assert "is expired; propose it again" in person.complains("change", "approve", str(number), status=1)
+    withdrawn = olga.complains("change", "withdraw", str(number), "--reason", "late", status=1)
+    assert "has expired; propose it again" in withdrawn
+    assert _version(person) == 1
+
+
+def test_what_was_accepted_is_taken_back_by_another_version(team: Team) -> None:
+    number = max(each["id"] for each in team.olga.json("change", "list", "--all") if each["state"] == "accepted")
+    for verb, words in (("approve", ()), ("withdraw", ("--reason", "late"))):
+        assert "landfast policy rollback" in team.alice.complains("change", verb, str(number), *words, status=1)
 
 
 def test_somebody_elses_key_is_refused(team: Team) -> None:
@@ -202,7 +235,7 @@ def test_the_glass_is_broken_once_and_reviewed_by_others(team: Team) -> None:
     assert len(kept["widens"]) == 1
     shown = team.alice.says("change", "show", str(kept["id"]))
     assert f"it reviews version {before + 1}, in which bob broke the glass" in shown
-    assert "1 of privacy and 1 of sre" in shown
+    assert "waits for  1 of privacy (carol) and 1 of sre (alice); " in shown, "not bob, who broke it"
     number = team.olga.json("break-glass", "review", "--reason", "hall 2 is back")["id"]
     assert "1 of sre" in team.bob.says("change", "approve", str(number))
     assert "it widens nothing" in team.alice.says("change", "approve", str(number))

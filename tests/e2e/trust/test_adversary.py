@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,14 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from landfast.policy import canonical
+from landfast.policy.model import Ports, Rule
+from landfast.trust import metadata
 from landfast.trust.approvals import Approvals
+from landfast.trust.incident import Incident
 from landfast.trust.metadata import read_targets
 from landfast.trust.verifier import policy_file
 from landfast.v1.agent_pb2 import PolicyState
+from landfast_agent.enrol import identity_file
 from tests.e2e.agent.host import POLICY
 from tests.e2e.trust.adversary import Adversary, Captive, captive
 from tests.unit.trust.deployment import FOUR_EYES, Deployment, resigned
@@ -102,7 +107,63 @@ def hostile_root(deployment: Deployment) -> Mapping[str, bytes]:
     return deployment.announce(2) | {"2.root.json": b'{"signatures":[],"signed":{"_type":"root"}}'}
 
 
+def renumbered(deployment: Deployment) -> Mapping[str, bytes]:
+    """Approvals of version 1, said to be those of version 3."""
+    files = unapproved(deployment)
+    return {**files, "3.targets.json": files["1.targets.json"]}
+
+
+def truncated(deployment: Deployment) -> Mapping[str, bytes]:
+    files = deployment.release(deployment.policy(WIDE), "alice", "carol")
+    return {**files, "3.targets.json": files["3.targets.json"][:-100]}
+
+
+def approved_elsewhere(deployment: Deployment) -> Mapping[str, bytes]:
+    """By people of the same names, in another deployment."""
+    other = copy(deployment)
+    other.people = Deployment().people
+    return other.release(other.policy(WIDE), "alice", "carol")
+
+
+def signed_by_root_keys(deployment: Deployment) -> Mapping[str, bytes]:
+    files = deployment.release(deployment.policy(WIDE), "alice", "carol")
+    return {**files, "3.targets.json": resigned(files["3.targets.json"], *deployment.root_keys)}
+
+
+def announced_by_approvers(deployment: Deployment) -> Mapping[str, bytes]:
+    """Approved in truth; but whose word it is that this is the newest, is the controller's."""
+    files = deployment.release(deployment.policy(WIDE), "alice", "carol")
+    return {**files, **metadata.newest(3, 1000, deployment.people["alice"], timedelta(days=1))}
+
+
+def root_by_the_controller(deployment: Deployment) -> Mapping[str, bytes]:
+    """With the controller's key in the place of a second root key."""
+    loose = Approvals({"sre": ("alice",)}, {"sre": 1}, {"sre": 1})
+    root = deployment.new_root(loose, approved=("alice", "carol"), before=deployment.current_root())
+    files = deployment.release(deployment.policy(WIDE), "alice")
+    signers = (deployment.root_keys[0], deployment.online, *(deployment.people[each] for each in ("alice", "carol")))
+    return {**files, "2.root.json": resigned(root, *signers)}
+
+
+def root_left_out(deployment: Deployment) -> Mapping[str, bytes]:
+    """Of two roots that follow in order, the second alone."""
+    for before in (deployment.current_root(), None):
+        newest = before or metadata.read_root(deployment.files["2.root.json"]).signed
+        loose = Approvals({"sre": ("alice", "bob")}, {"sre": 1}, {"sre": 1})
+        deployment.new_root(loose, approved=("alice", "carol"), before=newest)
+    files = dict(deployment.release(deployment.policy(WIDE), "alice"))
+    del files["2.root.json"]
+    return files
+
+
 FORGERIES: list[Forgery] = [
+    renumbered,
+    truncated,
+    approved_elsewhere,
+    signed_by_root_keys,
+    announced_by_approvers,
+    root_by_the_controller,
+    root_left_out,
     unapproved,
     half_approved,
     approved_by_its_proposer,
@@ -154,6 +215,54 @@ async def test_nothing_that_a_stolen_controller_says_opens_anything(tmp_path: Pa
         assert {each["reason"] for each in await made.refusals()} == set(reasons)
         fresh = await adversary.send(deployment.announce(2))
         assert (fresh.state, fresh.version) == (PolicyState.STATE_APPLIED, 2), "the host still listens"
+
+
+@pytest.mark.timeout(600)
+async def test_a_host_that_is_enrolled_again_still_knows_what_it_had(tmp_path: Path) -> None:
+    """By the root that it believed: what is older stays older, and what was refused is refused."""
+    deployment = Deployment()
+    async with captive(tmp_path, deployment.root) as (adversary, made):
+        await settle(deployment, adversary)
+        before = made.loaded()
+        made.kill()
+        adversary.connected.clear()
+        identity_file(made.host.instance.state).unlink()
+        (await made.enrol(deployment.root)).check_returncode()
+        await made.start()
+        wide = canonical.encode(deployment.policy(WIDE))
+        for forgery in (older, mixed, unapproved, frozen):
+            state = await adversary.send(forgery(copy(deployment)), wide, version=3)
+            assert state.state == PolicyState.STATE_REJECTED, forgery.__name__
+            assert made.loaded().digest == before.digest
+        state = await adversary.send(deployment.announce(2))
+        assert (state.state, state.version) == (PolicyState.STATE_APPLIED, 2)
+
+
+@pytest.mark.timeout(600)
+async def test_a_broken_glass_is_neither_broken_again_nor_replayed(tmp_path: Path) -> None:
+    deployment = Deployment(breakers=("olga",))
+
+    def opened(prefix: str) -> Mapping[str, bytes]:
+        now = int(time.time())
+        rule = Rule(prefix, (Ports(6, 443, 443),), "hall 2 is down", "INC-7", now + 3600)
+        return deployment.break_glass(deployment.with_rules(rule), Incident(now, {"eu": (rule,)}))
+
+    async with captive(tmp_path, deployment.root) as (adversary, made):
+        await settle(deployment, adversary)
+        glass = opened("192.0.2.0/25")
+        assert (await adversary.send(glass)).state == PolicyState.STATE_APPLIED
+        broken = made.loaded()
+        honest = copy(deployment)
+        assert (await adversary.send(opened("198.51.100.0/25"))).state == PolicyState.STATE_REJECTED
+        assert made.loaded() == broken
+        honest._newest = deployment._newest
+        review = await adversary.send(honest.release(honest.policy(NARROW), "alice"))
+        assert (review.state, review.version) == (PolicyState.STATE_APPLIED, 4), review.reason
+        reviewed = made.loaded()
+        for files in (glass, honest.announce(3), {**honest.announce(5), "5.targets.json": glass["3.targets.json"]}):
+            assert (await adversary.send(files)).state == PolicyState.STATE_REJECTED
+            assert made.loaded() == reviewed
+        assert len({each["reason"] for each in await made.refusals()}) >= 3
 
 
 @pytest.mark.timeout(600)

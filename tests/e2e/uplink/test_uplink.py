@@ -80,11 +80,27 @@ async def test_while_one_policy_is_loaded_only_the_newest_waits(deployment, agen
         assert len(agent.host.seen) <= 3
 
 
+async def test_of_a_policy_that_takes_long_to_load_it_is_told_that_it_has_arrived(deployment, agent):
+    agent.host.delay = 3
+    async with agent:
+        await until(lambda: agent.uplink.state().connected, "it connects")
+        version = await propose(deployment, "10.3.0.0/16")
+        told = []
+        async with asyncio.timeout(20):
+            while not told or told[-1] != PolicyState.STATE_REJECTED:
+                state = (await host_of(deployment, agent)).policy_state
+                if state.version == version.policy.version and state.state not in told:
+                    told.append(state.state)
+                await asyncio.sleep(0.05)
+    assert told == [PolicyState.STATE_RECEIVED, PolicyState.STATE_REJECTED]
+
+
 async def test_health_tells_that_the_host_lives(deployment, agent):
     async with agent:
         await until(lambda: agent.uplink.state().connected, "it connects")
-        await asyncio.sleep(5.5)
-        host = await host_of(deployment, agent)
+        async with asyncio.timeout(20):
+            while not (host := await host_of(deployment, agent)).health.tagged_processes:
+                await asyncio.sleep(0.1)
         assert host.connected
         assert host.health.tagged_processes == 23
         assert host.hello.kernel == "6.18"

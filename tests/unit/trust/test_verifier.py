@@ -284,3 +284,39 @@ def test_a_refused_bundle_leaves_no_trace(deployment: Deployment, settled: Host,
     before = kept()
     settled.refuses(deployment.release(deployment.policy("10.0.0.0/8"), "alice"), "1 of privacy")
     assert kept() == before
+
+
+# enrolled again
+
+
+def test_enrolled_again_a_host_takes_nothing_older(deployment: Deployment, settled: Host) -> None:
+    settled.take(deployment.release(deployment.policy("10.0.0.0/17"), "alice"))
+    Verifier.establish(settled.verifier.directory, deployment.root)
+    settled.refuses(deployment.announce(1), "version")
+
+
+def test_enrolled_again_by_an_older_root_a_host_goes_on_with_the_newer_one(
+    deployment: Deployment, settled: Host
+) -> None:
+    deployment.people["alice"] = CryptoSigner.generate_ed25519()
+    approved = ("bob", "carol")
+    deployment.new_root(FOUR_EYES, approved=approved, before=deployment.current_root())
+    settled.take(deployment.release(deployment.policy("10.1.0.0/17"), "bob", "carol"))
+    made = Verifier.establish(settled.verifier.directory, deployment.root)
+    assert made.root.version == 2
+
+
+def test_enrolled_in_another_deployment_a_host_begins_anew(deployment: Deployment, settled: Host) -> None:
+    assert settled.verifier.expires() is not None
+    made = Verifier.establish(settled.verifier.directory, Deployment().root)
+    assert made.expires() is None
+    assert made.root.version == 1
+
+
+@pytest.mark.parametrize("damaged", ["root.json", "timestamp.json"])
+def test_enrolled_again_with_what_cannot_be_read_a_host_begins_anew(
+    deployment: Deployment, settled: Host, damaged: str
+) -> None:
+    (settled.verifier.directory / damaged).write_bytes(b"{")
+    made = Verifier.establish(settled.verifier.directory, deployment.root)
+    assert (made.expires(), made.root.version) == (None, 1)

@@ -65,9 +65,9 @@ async def test_what_is_in_memory_is_what_a_restart_reads(store: Store) -> None:
     async with store.reading() as connection:
         found = await Placement.load(store, connection)
     assert (found.of("hall"), found.of("other")) == (2, 1)
-    await found.give(2, ["other"])
-    await found.give(1, ["hall"])
+    found.give(2, ["other"])
+    found.give(1, ["hall"])
     assert (found.of("hall"), found.of("other")) == (2, 2)
-    await found.reach(3)
-    await found.reach(2)
+    found.reach(3)
+    found.reach(2)
     assert await found.after("hall", 2) == 3
