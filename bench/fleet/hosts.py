@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from bench.fleet.deployment import Deployment
+from landfast import batch
 from landfast.channel import OPTIONS, credentials
 from landfast.identity import Bundle
 from landfast.v1.agent_pb2 import Health, Hello, PolicyState, SyncRequest, SyncResponse
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _HEALTH_S = 5.0
 _AT_ONCE = 32  # handshakes
-_COUNTERS = [0] * 64
+_COUNTERS = [0] * batch.COUNTERS
 
 #: Else channels to one address with equal credentials would be one connection.
 _OWN = ("grpc.use_local_subchannel_pool", 1)

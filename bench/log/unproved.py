@@ -7,6 +7,7 @@ left out are replaced here, in this process; the controller itself has no such s
 import asyncio
 from typing import Any
 
+from landfast import batch
 from landfast.batch import BatchView
 from landfast.tlog import merkle
 from landfast.tlog.bundle import Entry
@@ -19,6 +20,7 @@ _NO_HASH = bytes(32)
 
 def _without_proofs() -> None:
     replaced: list[tuple[Any, str, Any]] = [
+        (batch, "is_signed_by", lambda *_: True),
         (ingest._Arrival, "digest", _NO_HASH),
         (Chain, "_check_follows", _follows_by_number),
         (merkle, "leaf_hash", lambda _: _NO_HASH),

@@ -42,16 +42,16 @@ class Filter:
         for sequence, item in view:
             if (view.is_canary(item) and not self.canary) or (view.is_heartbeat(item) and not self.heartbeats):
                 continue
-            if self.everything or (isinstance(item, Event) and self._matches(item, mask)):
+            if self.everything or (isinstance(item, Event) and self._matches(view, item, mask)):
                 yield sequence, item
 
-    def _matches(self, item: Event, mask: int) -> bool:
+    def _matches(self, view: BatchView, item: Event, mask: int) -> bool:
         of_class = not self.classes or bool(item.tags & mask)
         of_verdict = self.verdict is None or item.verdict in VERDICTS[self.verdict]
-        return of_class and of_verdict and self._of_process(item) and self._to_destination(item)
+        return of_class and of_verdict and self._of_process(view, item) and self._to_destination(item)
 
-    def _of_process(self, item: Event) -> bool:
-        return not self.processes or event.comm(item.comm) in self.processes
+    def _of_process(self, view: BatchView, item: Event) -> bool:
+        return not self.processes or event.comm(view.command(item)) in self.processes
 
     def _to_destination(self, item: Event) -> bool:
         if not self.destinations:

@@ -10,7 +10,7 @@ from landfast.batch import BatchView
 from landfast.policy import errors
 from landfast.policy.addresses import ALL_IPV4, BITS, Prefix, parse_prefix
 from landfast.v1.audit_pb2 import SubscribeRequest
-from landfast.verdict import Verdict
+from landfast.verdict import Stage, Verdict
 from landfast_controller.errors import InvalidError
 
 #: Destinations and processes that one request may name: each is compared with every event.
@@ -48,7 +48,7 @@ class Filter:
             return True
         records = np.frombuffer(view.message.records, dtype=event.numpy_type())
         chosen = self._of_class(view, records) & self._of_verdict(records)
-        return bool(np.any(chosen & self._of_process(records) & self._to_destination(records)))
+        return bool(np.any(chosen & self._of_process(view, records) & self._to_destination(records)))
 
     def _of_class(self, view: BatchView, records: Any) -> Any:
         if not self.classes:
@@ -61,8 +61,13 @@ class Filter:
             return np.True_
         return np.isin(records["verdict"], _VERDICTS[self.verdicts])
 
-    def _of_process(self, records: Any) -> Any:
-        return np.isin(records["comm"], sorted(self.processes)) if self.processes else np.True_
+    def _of_process(self, view: BatchView, records: Any) -> Any:
+        """By the name in the record; where it has none, of any execution of its process."""
+        if not self.processes:
+            return np.True_
+        named = [each.tgid for each in view.message.processes if event.comm(each.comm) in self.processes]
+        nameless = (records["stage"] == Stage.FLOW) | (records["comm"] == b"")
+        return np.where(nameless, np.isin(records["tgid"], named), np.isin(records["comm"], sorted(self.processes)))
 
     def _to_destination(self, records: Any) -> Any:
         if not self.destinations:

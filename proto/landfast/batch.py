@@ -139,6 +139,11 @@ class BatchView:
         """The execution that made the event; None when nothing is known of it."""
         return self._processes.get((item.tgid, item.image))
 
+    def command(self, item: Event) -> str:
+        """Name of the command that made the event; empty when nobody knows."""
+        process = None if item.comm else self.process(item)
+        return event.printable(process.comm) if process else item.comm
+
     def is_canary(self, item: Event | Notice) -> bool:
         """Whether the agent's own canary made the event: a proof that refusals happen, not somebody's attempt."""
         process = self.process(item) if isinstance(item, Event) else None

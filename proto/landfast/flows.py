@@ -88,10 +88,10 @@ Omitted = Counter[Omission]
 
 
 def sightings(view: BatchView, omitted: Omitted) -> Iterator[Sighting]:
-    """The sightings of a batch, in order. What is left out, notices aside, is counted in `omitted`."""
+    """The sightings of a batch, in order. What is left out, notices and flows aside, is counted in `omitted`."""
     read = _Reader(view)
     for _, item in view:
-        if isinstance(item, Event):
+        if isinstance(item, Event) and item.stage != Stage.FLOW:  # what was decided of it has a record of its own
             reason = why_omitted(view, item)
             if reason is None:
                 yield read.sighting(item)

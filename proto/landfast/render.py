@@ -102,8 +102,7 @@ def _event_words(view: BatchView, item: Event) -> str:
 
 
 def _actor(view: BatchView, item: Event) -> str:
-    process = view.process(item)
-    command = item.comm or (printable(process.comm) if process else "") or "?"
+    command = view.command(item) or "?"
     port = f":{item.local_port}" if item.serving else ""
     return f"{command}[{item.tgid}]{port}"
 

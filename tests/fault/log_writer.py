@@ -16,10 +16,11 @@ from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.tiles import CHECKPOINT
 from landfast_controller.beside import beside
 from landfast_controller.errors import RefusedError, UnavailableError
-from landfast_controller.ingest import Ingest
+from landfast_controller.ingest import Ingest, Signer
 from landfast_controller.initialise import DATABASE
 from landfast_controller.publisher import Publisher
 from landfast_controller.store import Store
+from tests.testbed.event_keys import public
 from tests.unit.tlog.served import served
 
 DOMAIN = "bench.internal"
@@ -88,7 +89,7 @@ class Writer:
     async def _push(self, ingest: Ingest, host: str, data: bytes) -> None:
         for _ in range(_TRIES):
             with suppress(RefusedError):
-                acknowledged = await (await ingest.submit(host, data))
+                acknowledged = await (await ingest.submit(Signer(host, public(host)), data))
                 os.writev(self._say, [b"%d\n" % acknowledged])
                 return
 
@@ -104,7 +105,7 @@ async def read(directory: Path) -> dict[str, Host]:
     finally:
         await store.close()
     integrity = Integrity(Checkpoint.open(files[CHECKPOINT], publisher.key), files.__getitem__)
-    review = Review(integrity.verdict, Expected(frozenset(), _HOUR_S))
+    review = Review(integrity.verdict, Expected({}, _HOUR_S))
     for index, entry in integrity.entries():
         review.take(index, entry)
     assert [*review.integrity.findings, *review.completeness.findings] == []

@@ -52,7 +52,8 @@ def sample_of(health: Health, at_ns: int) -> Sample | None:
     """None when the host tells no counters."""
     if len(health.counters) < _STAGES * _PER_STAGE:
         return None
-    deny, would_deny, canary = (sum(health.counters[at:64:_PER_STAGE]) for at in (_DENY, _WOULD_DENY, _CANARY))
+    rows = health.counters[: _STAGES * _PER_STAGE]
+    deny, would_deny, canary = (sum(rows[at::_PER_STAGE]) for at in (_DENY, _WOULD_DENY, _CANARY))
     return Sample(at_ns, max(deny - canary, 0), would_deny)
 
 

@@ -17,7 +17,7 @@ from landfast_controller.errors import InvalidError
 from tests.unit.recording.builders import batch, notice, record
 
 _REMOTES = ("::", "::ffff:10.20.3.4", "::ffff:203.0.113.9", "2001:db8::9", "ffff:ffff::1")
-_STAGES = (Stage.CREATE, Stage.CONNECT, Stage.EGRESS, Stage.DEVICE, Stage.SYSCALL, Stage.UNIX)
+_STAGES = (Stage.CREATE, Stage.CONNECT, Stage.EGRESS, Stage.DEVICE, Stage.SYSCALL, Stage.UNIX, Stage.FLOW)
 _COMMANDS = (b"curl", b"a-rather-long-n", b"")
 _PREFIXES = ("0.0.0.0/0", "10.20.0.0/16", "203.0.113.9", "::/0", "::", "2001:db8::/32", "2001:db8::8/125", "8000::/1")
 _NAMES = ("curl", "a-rather-long-name", "wget")

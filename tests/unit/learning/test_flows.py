@@ -9,7 +9,7 @@ from landfast.policy.numbering import RuleKind
 from landfast.v1.batch_pb2 import Folded, Listener, Process
 from landfast.verdict import Reason, Stage, Verdict
 from tests.unit.learning.sights import sighting
-from tests.unit.recording.builders import batch, notice, record
+from tests.unit.recording.builders import batch, flow, notice, record
 
 DENIED = {"verdict": Verdict.DENY, "reason": Reason.NO_RULE, "rule": 0, "missing": 1}
 UNTAGGED = {**DENIED, "reason": Reason.UNTAGGED_PEER, "flags": 1, "remote": IPv6Address("::ffff:127.0.0.1").packed}
@@ -110,7 +110,9 @@ def test_what_no_allowlist_judges_is_left_out_and_counted():
         record(stage=Stage.DEVICE, remote=bytes(16)),
     ]
     agent = record(stage=Stage.UNIX, reason=Reason.PEER, rule=0, remote=bytes(16))
-    found, omitted = seen(*others, agent, record(tgid=1, image=1), record(), notices=[notice()], processes=[canary])
+    found, omitted = seen(
+        *others, flow(2048, 17), agent, record(tgid=1, image=1), record(), notices=[notice()], processes=[canary]
+    )
     assert len(found) == 1
     assert omitted == {Omission.NOT_JUDGED: len(others), Omission.AGENT: 1, Omission.CANARY: 1}
 
