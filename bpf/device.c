@@ -105,7 +105,7 @@ static __always_inline int lf_device_packet(struct __sk_buff *skb, struct bpf_so
 		lf_refuse_for(&a, q.tags, packet.reason);
 		return lf_refuse_frame(skb, &q, &a, &actor, packet.family);
 	}
-	verdict = lf_cached(sock, &q, ctl->generation);
+	verdict = lf_cached(sock, &q, ctl->generation, NULL);
 	if (verdict) {
 		lf_count_at(LF_S_DEVICE, LF_C_CACHED);
 		return verdict == LF_DENY ? LF_SHOT : LF_NEXT;

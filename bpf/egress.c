@@ -162,6 +162,12 @@ static __always_inline void lf_parse(struct __sk_buff *skb, struct lf_packet *p,
 	lf_parse_transport(skb, p, q);
 }
 
+/* What listens sends and receives for connections that count for themselves as soon as they are made. */
+static __always_inline bool lf_is_listener(struct __sk_buff *skb)
+{
+	return skb->sk && skb->sk->state == LF_TCP_LISTEN;
+}
+
 /* The packet as its flow counts it: as many as it is cut into, and the bytes behind the transport header. */
 static __always_inline void lf_measure(struct __sk_buff *skb, struct lf_packet *p, u8 protocol,
                                        struct lf_passed *passed)
@@ -172,8 +178,9 @@ static __always_inline void lf_measure(struct __sk_buff *skb, struct lf_packet *
 	if (protocol == LF_PROTO_TCP && !lf_load(skb, p->transport_at + LF_TCP_LENGTH_AT, &words, 1))
 		headers = p->transport_at + (words >> 4) * 4;
 	passed->bytes = skb->len > headers ? skb->len - headers : 0;
-	passed->packets = skb->gso_segs ? skb->gso_segs : 1;
 	passed->family = p->family;
+	if (passed->bytes || !lf_is_listener(skb))
+		passed->packets = skb->gso_segs ? skb->gso_segs : 1;
 }
 
 /* A socket that answers: made by a listener for a client, the listener itself, or UDP that was spoken to. */
@@ -265,22 +272,6 @@ static __always_inline int lf_refuse_untainted(struct __sk_buff *skb, struct lf_
 	return LF_REFUSE;
 }
 
-/* What listens sends and receives for connections that count for themselves as soon as they are made. */
-static __always_inline bool lf_is_listener(struct __sk_buff *skb)
-{
-	return skb->sk && skb->sk->state == LF_TCP_LISTEN;
-}
-
-static __always_inline void lf_count_sent(struct __sk_buff *skb, struct lf_sock *sock, struct lf_question *q,
-                                          struct lf_packet *packet, u8 verdict)
-{
-	struct lf_passed passed = {};
-
-	lf_measure(skb, packet, q->protocol, &passed);
-	if (passed.bytes || !lf_is_listener(skb))
-		lf_flow_sent(skb, sock, q, &passed, verdict);
-}
-
 int lf_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk, *full;
@@ -289,6 +280,7 @@ int lf_egress(struct __sk_buff *skb)
 	struct lf_packet packet = {};
 	struct lf_answer a = {};
 	struct lf_actor actor = {};
+	struct lf_passed passed = {};
 	struct lf_sock *sock;
 	struct lf_task *sender;
 	u64 cookie;
@@ -316,8 +308,9 @@ int lf_egress(struct __sk_buff *skb)
 		lf_parse(skb, &packet, &q);
 	if (q.local && q.protocol == LF_PROTO_UDP && !lf_is_broadcast(skb, &q))
 		q.peer_tags = lf_peer_tags(skb, &q, packet.source);
+	lf_measure(skb, &packet, q.protocol, &passed);
 	if (!packet.reason) {
-		verdict = lf_cached(sock, &q, ctl->generation);
+		verdict = lf_cached(sock, &q, ctl->generation, &passed);
 		if (verdict) {
 			lf_count_at(LF_S_EGRESS, LF_C_CACHED);
 			goto judged;
@@ -342,7 +335,7 @@ int lf_egress(struct __sk_buff *skb)
 	lf_report(LF_S_EGRESS, &q, &a, &actor, cookie, packet.family, 0, skb->ifindex);
 	verdict = a.verdict;
 judged:
-	if (verdict != LF_DENY)
-		lf_count_sent(skb, sock, &q, &packet, verdict);
+	if (verdict != LF_DENY && passed.packets && !passed.counted)
+		lf_flow_sent(skb, sock, &q, &passed, verdict);
 	return lf_pass(verdict);
 }

@@ -28,7 +28,7 @@ int lf_ingress(struct __sk_buff *skb)
 	if (packet.reason)
 		return LF_PASS;
 	lf_measure(skb, &packet, q.protocol, &passed);
-	if (!passed.bytes && lf_is_listener(skb))
+	if (!passed.packets)
 		return LF_PASS;
 	__builtin_memcpy(q.remote, packet.source, 16);
 	port = q.local_port;

@@ -3,13 +3,6 @@
 #ifndef LANDFAST_FLOW_H
 #define LANDFAST_FLOW_H
 
-/* A packet of a flow, and who is at the other end. */
-struct lf_passed {
-	u32 bytes; /* behind the transport header */
-	u32 packets;
-	u8 family;
-};
-
 /* Ends the interval and records it, if anything has passed. */
 static __always_inline void lf_flow_record(struct lf_sock *sock, u64 cookie)
 {
@@ -55,14 +48,6 @@ static __always_inline void lf_flow_record(struct lf_sock *sock, u64 cookie)
 	lf_event_end(event);
 }
 
-/* Whether a packet goes to, or comes from, somebody else than those before. */
-static __always_inline bool lf_flow_turns(struct lf_flow *flow, struct lf_question *q)
-{
-	return flow->protocol && !flow->several &&
-	       (flow->remote_port != q->remote_port || flow->protocol != q->protocol ||
-	        !lf_same_address(flow->remote, q->remote));
-}
-
 /* Who is at the other end. To be called with the lock held. */
 static __always_inline void lf_flow_begin(struct lf_flow *flow, struct lf_question *q, u8 family, u8 verdict)
 {
@@ -92,12 +77,12 @@ static __always_inline void lf_flow_decided(struct lf_sock *sock, u8 verdict)
 	flow->version = sock->version;
 }
 
-/* Counts a packet that egress lets pass. */
+/* Counts a packet that egress lets pass, where lf_cached has not. */
 static __always_inline void lf_flow_sent(struct __sk_buff *skb, struct lf_sock *sock, struct lf_question *q,
                                          struct lf_passed *passed, u8 verdict)
 {
-	bool looks = sock->flow.ticks % LF_FLOW_TICKS == LF_FLOW_TICKS - 1;
 	struct lf_flow *flow = &sock->flow;
+	bool looks = lf_flow_looks(flow);
 	bool turns = lf_flow_turns(flow, q);
 	u64 now = 0, since = flow->since_ns;
 

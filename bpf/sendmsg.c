@@ -37,7 +37,7 @@ static __always_inline int lf_sendmsg(struct bpf_sock_addr *ctx, struct lf_quest
 	q->local = lf_is_own(q->remote);
 	if (q->local)
 		q->peer_tags = lf_peer_tags(ctx, q, NULL);
-	if (lf_cached(sock, q, ctl->generation) == LF_ALLOW) {
+	if (lf_cached(sock, q, ctl->generation, NULL) == LF_ALLOW) {
 		lf_count_at(LF_S_SENDMSG, LF_C_CACHED);
 		return LF_PASS;
 	}

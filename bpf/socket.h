@@ -57,9 +57,43 @@ static __always_inline bool lf_is_own(const u8 *address)
 	return local_addresses.lookup(&key) != NULL;
 }
 
+/* A packet of a flow, and who is at the other end. */
+struct lf_passed {
+	u32 bytes;   /* behind the transport header */
+	u32 packets; /* 0: of no flow */
+	u8 family;
+	u8 counted;
+};
+
+/* Whether a packet goes to, or comes from, somebody else than those before. */
+static __always_inline bool lf_flow_turns(struct lf_flow *flow, struct lf_question *q)
+{
+	return flow->protocol && !flow->several &&
+	       (flow->remote_port != q->remote_port || flow->protocol != q->protocol ||
+	        !lf_same_address(flow->remote, q->remote));
+}
+
+/* Whether it is time to look at the clock. */
+static __always_inline bool lf_flow_looks(struct lf_flow *flow)
+{
+	return flow->ticks % LF_FLOW_TICKS == LF_FLOW_TICKS - 1;
+}
+
+/* Counts a packet like those before. Whether it is one. To be called with the lock held. */
+static __always_inline bool lf_flow_goes_on(struct lf_flow *flow, struct lf_question *q, struct lf_passed *passed)
+{
+	if (!flow->protocol || !flow->version || lf_flow_turns(flow, q) || lf_flow_looks(flow))
+		return false;
+	flow->bytes_out += passed->bytes;
+	flow->packets_out += passed->packets;
+	flow->ticks++;
+	return true;
+}
+
 /* An answer that was computed for exactly this question and still holds. 0: there is none. The clock is asked for
- * answers alone that do not hold forever. */
-static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q, u64 generation)
+ * answers alone that do not hold forever. A packet that passes by it is counted here, if it is like those before. */
+static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q, u64 generation,
+                                    struct lf_passed *passed)
 {
 	u64 now = sock->deadline_ns == LF_FOREVER ? LF_FOREVER - 1 : bpf_ktime_get_boot_ns();
 	u8 verdict = 0;
@@ -70,6 +104,8 @@ static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q,
 	    (q->protocol != LF_PROTO_UDP || sock->peer_tags == q->peer_tags) && !(q->tags & ~sock->tags) &&
 	    lf_same_address(sock->remote, q->remote))
 		verdict = sock->verdict;
+	if (passed && passed->packets && verdict && verdict != LF_DENY)
+		passed->counted = lf_flow_goes_on(&sock->flow, q, passed);
 	bpf_spin_unlock(&sock->lock);
 	return verdict;
 }
