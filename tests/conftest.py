@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.testbed import Cgroup, Network, owned
 from tests.testbed.leftovers import mine, remove_leftovers
+
+settings.register_profile("landfast", suppress_health_check=[HealthCheck.too_slow])  # so may be the machine
+settings.load_profile("landfast")
 
 _KERNEL_TESTS = ("bpf", "netns", "e2e", "fault", "load", "vm")
 _ROOT = Path(__file__).parent

@@ -46,12 +46,14 @@ def witnesses(command: F) -> F:
 
 @contextmanager
 def judged() -> Iterator[None]:
-    """What is wrong with the log is an answer, and it is no."""
-    from landfast.tlog.errors import TlogError
-    from landfast_cli.errors import AnswerIsNoError
+    """What is wrong with the log is an answer, and it is no; what is pruned cannot be asked any more."""
+    from landfast.tlog.errors import PrunedError, TlogError
+    from landfast_cli.errors import AnswerIsNoError, CouldNotError
 
     try:
         yield
+    except PrunedError as error:
+        raise CouldNotError(str(error)) from None
     except TlogError as error:
         raise AnswerIsNoError(str(error)) from None
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from landfast import batch
+from landfast import batch, event_key
 from landfast.tlog.bundle import Kind
 from landfast.tlog.note import VerifierKey
 from landfast.v1.audit_pb2 import ControlAction
@@ -20,6 +20,7 @@ from landfast_controller.publisher import Publisher
 from landfast_controller.store import NewEntry, Store, Transaction
 from tests.e2e.controller.batches import Chain
 from tests.e2e.controller.deployment import Deployment
+from tests.testbed.event_keys import public
 
 _DAY_NS = 24 * 3600 * 10**9
 _BEGUN_DAYS = 100
@@ -84,7 +85,8 @@ class Past:
         return write
 
     async def _enrol(self, transaction: Transaction) -> None:
-        await transaction.record(action(ControlAction.KIND_HOST_ENROLLED, _MYSELF, "old", "enrolled"))
+        key = event_key.text(public("old"))
+        await transaction.record(action(ControlAction.KIND_HOST_ENROLLED, _MYSELF, "old", "enrolled", event_key=key))
 
     def publish(self) -> None:
         """Makes the tree and its checkpoint."""

@@ -199,6 +199,7 @@ def test_a_copy_from_before_keeps_everything(past: Past, tmp_path: Path) -> None
     assert (found["begin"], found["hosts"]["old"]["first_sequence"]) == (0, 1)
 
 
+@pytest.mark.long
 def test_a_copy_that_was_overtaken_says_so(past: Past, tmp_path: Path) -> None:
     log = tmp_path / "log"
     past.at(99, past.batches(300)).mirror(log)
@@ -248,6 +249,7 @@ def _long(past: Past, end: int) -> None:
     past.at(20, keep(30), past.batches(end + 30))
 
 
+@pytest.mark.long
 async def test_kills_in_the_middle_of_pruning_under_load(past: Past, tmp_path: Path) -> None:
     end = 256 * 24
     await asyncio.to_thread(_long, past, end)

@@ -159,6 +159,7 @@ def _published(deployment: Deployment) -> int:
     return size
 
 
+@pytest.mark.long
 def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
     watched: Deployment, partner: Partner, looker: Partner, tmp_path: Path
 ) -> None:
@@ -179,7 +180,9 @@ def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
     assert {each["witness"] for each in found["witnesses"]["cosigned"]} == {str(partner.key), str(looker.key)}
     assert "cosigned by looker.example/w1" in auditor.says("audit", "mirror", tmp_path / "log", *both)
     offline = ("--key", key, "--offline", tmp_path / "log")
-    assert f"witnessed: the first {size} entries" in auditor.says("audit", "verify", *offline, *both)
+    covered = auditor.json("audit", "verify", *offline, *both)["witnesses"]["covers"]
+    assert covered >= size
+    assert f"witnessed: the first {covered} entries" in auditor.says("audit", "verify", *offline, *both)
 
     proof = tmp_path / "one.tlog-proof"
     auditor.says("audit", "prove", str(size - 1), "--out", proof, *both, *offline)
@@ -194,6 +197,7 @@ def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
     assert "no cosignature of other" in auditor.complains("audit", "mirror", tmp_path / "log", *stranger, status=1)
 
 
+@pytest.mark.long
 def test_a_witness_that_is_away_delays_nothing_and_catches_up(watched: Deployment, partner: Partner) -> None:
     """Also when the controller knows nothing of what it has cosigned, as when its answer was lost: it says 409."""
     watched.start()
