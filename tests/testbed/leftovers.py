@@ -1,7 +1,9 @@
 """Removal of what a run left in the kernel and on disk, recognised by its name."""
 
+import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,19 +14,23 @@ from tests.testbed.namespace import Namespace
 from tests.testbed.processes import all_processes, end_all
 
 _PINS = Path("/sys/fs/bpf/landfast")
+_LOCK = Path(tempfile.gettempdir()) / "landfast-leftovers.lock"
 _INSTANCE_DIRECTORIES = (_PINS, Path("/run/landfast"), Path("/var/lib/landfast"))
 
 
 def remove_leftovers(prefix: str, instances: str, gone: Callable[[str, str], bool] = abandoned) -> list[str]:
     """Removes instances, cgroups and namespaces that a dead process named so, and says what there was.
 
-    `gone(name, prefix)` decides; `mine` is for the end of a run.
+    `gone(name, prefix)` decides; `mine` is for the end of a run. One at a time: those that run side by side see the
+    same.
     """
-    return [
-        *_remove(_INSTANCE_DIRECTORIES, instances, gone, remove_instance, "instance"),
-        *_remove([cgroup_root()], prefix, gone, lambda name: Cgroup(name).remove(), "cgroup"),
-        *_remove([Path("/run/netns")], prefix, gone, lambda name: Namespace(name).remove(), "network namespace"),
-    ]
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return [
+            *_remove(_INSTANCE_DIRECTORIES, instances, gone, remove_instance, "instance"),
+            *_remove([cgroup_root()], prefix, gone, lambda name: Cgroup(name).remove(), "cgroup"),
+            *_remove([Path("/run/netns")], prefix, gone, lambda name: Namespace(name).remove(), "network namespace"),
+        ]
 
 
 def mine(name: str, prefix: str) -> bool:
