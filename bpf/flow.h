@@ -34,7 +34,6 @@ static __always_inline void lf_flow_record(struct lf_sock *sock, u64 cookie)
 	event->tags = tags;
 	event->cookie = cookie;
 	event->version = was.version;
-	event->rule = was.rule;
 	event->verdict = was.verdict;
 	event->reason = was.reason;
 	event->protocol = was.protocol;
@@ -42,6 +41,7 @@ static __always_inline void lf_flow_record(struct lf_sock *sock, u64 cookie)
 	event->flags = was.flags;
 	event->local_port = was.local_port;
 	if (!was.several) {
+		event->rule = was.rule;
 		event->remote_port = was.remote_port;
 		__builtin_memcpy(event->remote, was.remote, 16);
 	}

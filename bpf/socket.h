@@ -80,9 +80,12 @@ static __always_inline bool lf_flow_looks(struct lf_flow *flow)
 }
 
 /* Counts a packet like those before. Whether it is one. To be called with the lock held. */
-static __always_inline bool lf_flow_goes_on(struct lf_flow *flow, struct lf_question *q, struct lf_passed *passed)
+static __always_inline bool lf_flow_goes_on(struct lf_flow *flow, struct lf_question *q, struct lf_passed *passed,
+                                            u8 verdict)
 {
 	if (!flow->protocol || !flow->version || lf_flow_turns(flow, q) || lf_flow_looks(flow))
+		return false;
+	if (verdict == LF_WOULD_DENY && flow->verdict != verdict) /* one of several addresses */
 		return false;
 	flow->bytes_out += passed->bytes;
 	flow->packets_out += passed->packets;
@@ -105,7 +108,7 @@ static __always_inline u8 lf_cached(struct lf_sock *sock, struct lf_question *q,
 	    lf_same_address(sock->remote, q->remote))
 		verdict = sock->verdict;
 	if (passed && passed->packets && verdict && verdict != LF_DENY)
-		passed->counted = lf_flow_goes_on(&sock->flow, q, passed);
+		passed->counted = lf_flow_goes_on(&sock->flow, q, passed, verdict);
 	bpf_spin_unlock(&sock->lock);
 	return verdict;
 }

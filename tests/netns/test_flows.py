@@ -27,6 +27,15 @@ data_classes:
     mode: audit
 """
 
+AUDITED = """
+version: 1
+data_classes:
+  watched:
+    mode: audit
+    allow:
+      - {to: 10.20.0.0/16, ports: [udp/8000-8100], reason: data centre}
+"""
+
 #: Arguments: JSON of (kind, address, port, bytes, pause before in s) in order, all on one socket unless TCP.
 CLIENT = """
 import json, socket, sys, time
@@ -191,7 +200,16 @@ def test_a_socket_that_turns_all_the_time_has_one_flow_with_several(plane: Plane
     steps: list[Step] = [("udp", IN4, port, 11, 0) for port in (8050, 8100) * 50]
     exchange(plane, servers, *steps)
     (flow,) = flows(plane, 1)
-    assert (traffic(flow), flow.remote, flow.remote_port) == ((1100, 1100), None, 0)
+    assert (traffic(flow), flow.remote, flow.remote_port, flow.rule) == ((1100, 1100), None, 0, 0)
+
+
+def test_one_that_would_be_denied_among_several_is_told(plane: Plane, servers: Network) -> None:
+    steps: list[Step] = [("udp", IN4, port, 11, 0) for port in (8050, 8100, 8101, 8050, 8100)]
+    plane.apply(AUDITED)
+    plane.events()
+    plane.run(servers["enclave"], python(CLIENT, json.dumps(steps)), ["watched"])
+    (flow,) = flows(plane, 1)
+    assert (traffic(flow), flow.verdict, flow.remote) == ((55, 55), Verdict.WOULD_DENY, None)
 
 
 @pytest.mark.long
