@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from landfast import batch, event
 from landfast.v1.agent_pb2 import PushRequest
@@ -18,17 +19,26 @@ _TAG = 3  # bit of the data class
 _RULE = RuleName(version=7, rule=1, text="eea-user-data allow 10.20.0.0/16 tcp/443: replication to the second hall")
 
 
+@dataclass(frozen=True)
+class Pushes:
+    """Serialized PushRequests, ready to be sent, and by which acknowledgement all of them are answered."""
+
+    messages: list[bytes]
+    last: int
+
+
 class Chain:
-    """The batches of one host. Each is a serialized PushRequest, ready to be sent."""
+    """The batches of one host."""
 
     def __init__(self, host: str) -> None:
         self.host, self._key = host, signer(host)
         self._next, self._previous = 1, b""
         self._records = _records(random.Random(host))
 
-    def pushes(self, count: int, events: int = batch.MAX_RECORDS) -> list[bytes]:
+    def pushes(self, count: int, events: int = batch.MAX_RECORDS) -> Pushes:
         """The next `count` batches of so many events each."""
-        return [PushRequest(batch=self._batch(events)).SerializeToString() for _ in range(count)]
+        messages = [PushRequest(batch=self._batch(events)).SerializeToString() for _ in range(count)]
+        return Pushes(messages, self.last)
 
     @property
     def last(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from bench.fleet import deployment
 from bench.fleet.deployment import Deployment
 from bench.log import covered, following
-from bench.log.batches import Chain
+from bench.log.batches import Chain, Pushes
 from bench.log.following import Follower
 from bench.log.pushing import Hosts
 from bench.log.stage import PROBE, Stage
@@ -29,7 +29,7 @@ FOLLOWED, STOPPED = "one auditor follows", "and another has stopped"
 INGEST, FOLLOWING = "ingest", "following"
 
 _HOSTS = 8
-_BATCHES, _MESSAGES = 50, 2000  # of a host in one turn
+_BATCHES, _BARE_BATCHES, _MESSAGES = 50, 304, 2000  # of a host in one turn: each takes some tenths of a second
 _LOAD = 5  # batches of a host at a time, while events are waited for
 _DRIFT = 0.15  # how far the bare server may lie apart in the first and the second half of the rounds
 
@@ -62,7 +62,7 @@ class Results:
 
     def rate(self, name: str, what: str = INGEST) -> "Distribution":
         """Events a second: the median over rounds."""
-        events = _HOSTS * (_MESSAGES if name == SINGLE else _BATCHES * MAX_RECORDS)
+        events = _HOSTS * {SINGLE: _MESSAGES, BARE: _BARE_BATCHES * MAX_RECORDS}.get(name, _BATCHES * MAX_RECORDS)
         return distribution([[events / turn[what]] for turn in self.turns[name]], 50)
 
     def lost(self, name: str, without: str, what: str = INGEST) -> "Distribution":
@@ -120,8 +120,9 @@ class _Contest:
         self._stage, names = stage, stage.hosts
         self._chains, self._unproved = ([Chain(name) for name in names] for _ in range(2))
         self._probe = Chain(PROBE)
-        self._single = [Chain(name).pushes(_MESSAGES, events=1) for name in names]
-        self.batch = Chain(names[0]).pushes(1)[0]
+        self._single = [Chain(name).pushes(_MESSAGES, events=1).messages for name in names]
+        self.batch = Chain(names[0]).pushes(1).messages[0]
+        self._bare_turns = self._single_turns = 0
 
     @property
     def events(self) -> int:
@@ -149,11 +150,16 @@ class _Contest:
         return {INGEST: await hosts.push([chain.pushes(_BATCHES) for chain in chains])}
 
     async def _bare(self) -> Turn:
-        """What it gets follows nothing, and it does not look."""
-        return await self._pushed(self._stage.bare, [Chain(chain.host) for chain in self._chains])
+        """What it gets follows nothing, and it does not look: it counts."""
+        self._bare_turns += 1
+        made = [Chain(chain.host).pushes(_BARE_BATCHES).messages for chain in self._chains]
+        last = self._bare_turns * _BARE_BATCHES
+        return {INGEST: await self._stage.bare.push([Pushes(messages, last) for messages in made])}
 
     async def _one_by_one(self) -> Turn:
-        return {INGEST: await self._stage.single.push(self._single)}
+        self._single_turns += 1
+        last = self._single_turns * _MESSAGES
+        return {INGEST: await self._stage.single.push([Pushes(messages, last) for messages in self._single])}
 
     async def _followed(self) -> Turn:
         async with await self._stage.auditor() as channel, following.follower(channel) as auditor:

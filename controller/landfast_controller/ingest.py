@@ -1,6 +1,7 @@
 """Batches into the log: one writer for all hosts, several batches to a commit.
 
-What was acknowledged has been committed. A batch that is refused delays nobody else's.
+What was acknowledged has been committed. A batch that is refused delays nobody else's. While one group is committed the
+next one's signatures are checked, on a thread that needs no interpreter lock for it.
 """
 
 import asyncio
@@ -11,10 +12,11 @@ from functools import cached_property
 from sqlalchemy.exc import SQLAlchemyError
 
 from landfast import batch, event_key
-from landfast.batch import BatchError, BatchView
+from landfast.batch import BatchError, BatchView, Sealed
 from landfast.tlog.bundle import Kind
 from landfast_controller import chain as chains
 from landfast_controller import shadows
+from landfast_controller.beside import beside
 from landfast_controller.chain import Chain
 from landfast_controller.errors import InvalidError, NotPermittedError, NotStoredError, RefusedError
 from landfast_controller.store import NewEntry, Store, Transaction
@@ -34,7 +36,7 @@ class Signer:
     key: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Arrival:
     """A batch that waits for its commit; `stored` becomes its last sequence number."""
 
@@ -44,12 +46,16 @@ class _Arrival:
     stored: Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @cached_property
-    def digest(self) -> bytes:
-        return batch.digest(self.data)
+    def sealed(self) -> Sealed:
+        return Sealed(self.data)
+
+    @property
+    def is_signed(self) -> bool:
+        return self.sealed.is_signed_by(self.signer.key)
 
     @property
     def entry(self) -> NewEntry:
-        return NewEntry(Kind.BATCH, self.data, self.digest, self.view.host, self.view.first, self.view.last)
+        return NewEntry(Kind.BATCH, self.data, self.sealed.digest, self.view.host, self.view.first, self.view.last)
 
 
 Outcome = int | RefusedError
@@ -61,6 +67,7 @@ class Ingest:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue(_QUEUE)
+        self._proved: asyncio.Queue[list[_Arrival]] = asyncio.Queue(1)
 
     @property
     def depth(self) -> int:
@@ -68,7 +75,7 @@ class Ingest:
         return self._arrivals.qsize()
 
     async def submit(self, signer: Signer, data: bytes) -> Future[int]:
-        """Queues a batch that this host has signed; waits while the queue is full.
+        """Queues a batch of this host; waits while the queue is full.
 
         The future gives the batch's last sequence number once it is durable, or a RefusedError.
         """
@@ -78,12 +85,24 @@ class Ingest:
 
     async def run(self) -> None:
         """Commits what arrives. Runs for as long as the controller."""
+        async with beside(self._prove()):
+            while True:
+                group = await self._proved.get()
+                for arrival, outcome in zip(group, await self._commit(group), strict=True):
+                    _settle(arrival.stored, outcome)
+
+    async def _prove(self) -> None:
+        """Lets through what its host has signed."""
         while True:
             group = [await self._arrivals.get()]
             while len(group) < _GROUP and not self._arrivals.empty():
                 group.append(self._arrivals.get_nowait())
-            for arrival, outcome in zip(group, await self._commit(group), strict=True):
-                _settle(arrival.stored, outcome)
+            signed = await asyncio.to_thread(_signed, group)
+            for arrival in group:
+                if arrival not in signed:
+                    _settle(arrival.stored, _not_signed(arrival.signer, arrival.view))
+            if signed:
+                await self._proved.put(signed)
 
     async def _commit(self, group: list[_Arrival]) -> list[Outcome]:
         try:
@@ -92,6 +111,10 @@ class Ingest:
             return [
                 NotStoredError(f"the controller cannot write its log: {error}; keep the batch and send it again")
             ] * len(group)
+
+
+def _signed(group: list[_Arrival]) -> list[_Arrival]:
+    return [arrival for arrival in group if arrival.is_signed]
 
 
 def _decode(signer: Signer, data: bytes) -> BatchView:
@@ -103,8 +126,6 @@ def _decode(signer: Signer, data: bytes) -> BatchView:
         raise NotPermittedError(
             f"batch of host {view.host!r}, sent by {signer.host!r}: an agent sends its own host's batches only"
         )
-    if not batch.is_signed_by(signer.key, data):
-        raise _not_signed(signer, view)
     return view
 
 
@@ -135,7 +156,7 @@ def _extend(known: dict[str, Chain], arrival: _Arrival) -> bool | RefusedError:
     if chain.event_key != arrival.signer.key:  # enrolled again since the stream began
         return _not_signed(Signer(chain.host, chain.event_key), arrival.view)
     try:
-        return chain.extend(arrival.view, arrival.digest)
+        return chain.extend(arrival.view, arrival.sealed.digest)
     except RefusedError as refusal:
         return refusal
 
@@ -148,7 +169,7 @@ async def _outcome(
     if not new:
         chain = known[arrival.view.host]
         try:
-            await chains.check_repeated(transaction, chain, arrival.view, arrival.digest)
+            await chains.check_repeated(transaction, chain, arrival.view, arrival.sealed.digest)
         except RefusedError as refusal:
             return refusal
     return arrival.view.last

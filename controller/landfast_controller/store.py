@@ -6,6 +6,7 @@ Write-ahead log with synchronous=FULL: what was committed survives SIGKILL and p
 
 import asyncio
 import hashlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import structlog
 from sqlalchemy import event, insert, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,16 +32,25 @@ from landfast_controller.recent import RecentLeaves
 T = TypeVar("T")
 
 #: In order. The first two are for new files, and must come before anything is in them: a batch has up to 60,000 bytes,
-#: large pages take it in few writes. What is pruned is overwritten.
+#: large pages take it in few writes. The cache holds a transaction of many batches, and what is pruned is overwritten.
+#: After 64 MiB the writer itself moves what `backfill` has left, and the write-ahead log begins anew.
 _PRAGMAS = (
     "page_size = 16384",
     "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
+    "wal_autocheckpoint = 4096",
+    "cache_size = -16384",
     "synchronous = FULL",
     "foreign_keys = ON",
     "busy_timeout = 5000",
     "secure_delete = ON",
 )
+
+
+#: Entries, at most 64 KiB each, after which they are moved from the write-ahead log into the file.
+_BACKFILL = 64
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -67,9 +78,10 @@ class Transaction:
         """Appends to the log, in this order. Raises InvalidError for what is too large to be published."""
         rows = [self._row(index, entry) for index, entry in enumerate(entries, self.next_index)]
         if rows:
-            await self.connection.execute(insert(schema.log), rows)
+            hashing = asyncio.to_thread(_leaves, entries, self.now_ns)
+            leaves, _ = await asyncio.gather(hashing, self.connection.execute(insert(schema.log), rows))
             self.next_index += len(rows)
-            self.leaves += [merkle.leaf_hash(Entry(each.kind, self.now_ns, each.content).encode()) for each in entries]
+            self.leaves += leaves
 
     async def record(self, *actions: ControlAction) -> None:
         """Appends control actions, dated by this transaction."""
@@ -93,6 +105,10 @@ class Transaction:
             "hash": entry.digest,
             "bytes": entry.content,
         }
+
+
+def _leaves(entries: Sequence[NewEntry], now_ns: int) -> list[bytes]:
+    return [merkle.leaf_hash(Entry(each.kind, now_ns, each.content).encode()) for each in entries]
 
 
 class Store:
@@ -153,6 +169,18 @@ class Store:
             self.recent.add(transaction.next_index, transaction.leaves)
             await self.head.advance(transaction.next_index)
         return result
+
+    async def backfill(self) -> None:
+        """Moves what is committed into the file, so that who commits need not. Runs for as long as the controller."""
+        moved = self.head.index
+        while True:
+            moved = await self.head.beyond(moved + _BACKFILL - 1)
+            try:
+                async with self._reader.connect() as connection:
+                    driver: Any = (await connection.get_raw_connection()).driver_connection
+                    await driver.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            except (SQLAlchemyError, sqlite3.Error) as error:
+                _log.warning("the write-ahead log of the database grows; it is tried again", why=str(error))
 
     async def shrink(self, pages: int) -> int:
         """Gives up to so many free pages back to the file system, in a transaction; returns how many are left.

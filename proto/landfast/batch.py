@@ -63,20 +63,37 @@ def seal(body: bytes, previous: bytes, key: "Ed25519PrivateKey") -> bytes:
     return placed + _SIGNATURE + event_key.sign(key, event_key.BATCH, placed)
 
 
-def is_signed_by(public: bytes, data: bytes) -> bool:
-    """Whether the bytes of a batch end with the signature of the host that has this event key."""
-    placed, tag, signature = data[:-_SIGNED_BY], data[-_SIGNED_BY:-SIGNATURE_SIZE], data[-SIGNATURE_SIZE:]
-    return tag == _SIGNATURE and event_key.has_signed(public, event_key.BATCH, placed, signature)
-
-
 def digest(data: bytes) -> bytes:
     """SHA-256 of a batch's bytes: its identity, and what the next batch names as `previous`."""
     return hashlib.sha256(data).digest()
 
 
+class Sealed:
+    """The bytes of a batch, hashed in one pass: `digest` is what the function of that name gives."""
+
+    def __init__(self, data: bytes) -> None:
+        end = memoryview(data)[-_SIGNED_BY:]
+        hashed = hashlib.sha256(memoryview(data)[:-_SIGNED_BY])
+        self._signed = hashed.digest()
+        hashed.update(end)
+        self.digest = hashed.digest()
+        self._tag, self._signature = bytes(end[:-SIGNATURE_SIZE]), bytes(end[-SIGNATURE_SIZE:])
+
+    def is_signed_by(self, public: bytes) -> bool:
+        """Whether the bytes end with the signature of the host that has this event key."""
+        return self._tag == _SIGNATURE and event_key.has_signed_hash(
+            public, event_key.BATCH, self._signed, self._signature
+        )
+
+
 def size(batch: Batch) -> int:
     """How many sequence numbers a batch accounts for."""
     return len(batch.records) // event.SIZE + len(batch.notices) + batch.folded.allowed + batch.folded.other
+
+
+def is_signed_by(public: bytes, data: bytes) -> bool:
+    """Whether the bytes of a batch end with the signature of the host that has this event key."""
+    return Sealed(data).is_signed_by(public)
 
 
 class BatchView:

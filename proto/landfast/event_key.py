@@ -30,12 +30,19 @@ def sign(key: "Ed25519PrivateKey", kind: bytes, content: bytes) -> bytes:
 
 def has_signed(public: bytes, kind: bytes, content: bytes, signature: bytes) -> bool:
     """Whether the holder of the public key has signed `content` as one of `kind`."""
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    return has_signed_hash(public, kind, hashlib.sha256(content).digest(), signature)
 
+
+def has_signed_hash(public: bytes, kind: bytes, digest: bytes, signature: bytes) -> bool:
+    """The same of content whose SHA-256 is known. Lets other threads run meanwhile, and takes some 50 microseconds."""
+    from nacl.bindings import crypto_sign_open
+    from nacl.exceptions import BadSignatureError
+
+    if len(signature) != SIGNATURE_SIZE:
+        return False
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, _signed(kind, content))
-    except InvalidSignature:
+        crypto_sign_open(signature + kind + digest, public)
+    except BadSignatureError:
         return False
     return True
 

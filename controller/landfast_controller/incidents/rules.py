@@ -1,5 +1,6 @@
 """What of the log somebody should look at. Pure: the same entries, the same findings."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,16 +76,18 @@ def _denials(view: BatchView, index: int) -> Iterator[Finding]:
         denied = denied[~np.isin(denied["tgid"], canaries)]
     if not len(denied):
         return
-    _, firsts, counts = np.unique(_keys(denied), return_index=True, return_counts=True)
-    for first, count in zip(firsts, counts, strict=True):
-        one = event.read(denied[first].tobytes())
+    keys = _keys(denied)
+    firsts = {key: at for at, key in reversed([*enumerate(keys)])}
+    for key, count in Counter(keys).items():
+        one = event.read(denied[firsts[key]].tobytes())
         if one.remote is not None:
             endpoint = render.endpoint(one)
             text = f"{render.name(Verdict, one.verdict)} {printable(view.host)} {one.comm} -> {endpoint}"
-            yield Finding(DENIALS, endpoint, text, index, int(count))
+            yield Finding(DENIALS, endpoint, text, index, count)
 
 
-def _keys(records: Any) -> Any:
-    """Of each record its destination and stage, as bytes that can be ordered."""
+def _keys(records: Any) -> list[bytes]:
+    """Of each record its destination and stage."""
     fields = [np.ascontiguousarray(records[name]).view("u1").reshape(len(records), -1) for name in _DESTINATION]
-    return np.ascontiguousarray(np.hstack(fields)).view("S20").ravel()
+    keys: list[bytes] = np.ascontiguousarray(np.hstack(fields)).view("V20").ravel().tolist()
+    return keys

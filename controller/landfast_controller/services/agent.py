@@ -107,7 +107,7 @@ class AgentService(AgentServiceServicer):
         async with self.deployment.store.reading() as connection:
             signer = Signer(host, await hosts.event_key(connection, host))
         async with beside(self._take(request_iterator, signer, pending)):
-            while (acknowledged := await _next_settled(pending)) is not None:
+            async for acknowledged in _settled(pending):
                 await context.write(PushResponse(acknowledged=acknowledged))
 
     def _pair(self, host: str, key: ec.EllipticCurvePublicKey) -> Pair:
@@ -207,7 +207,15 @@ async def _hello(context: Context) -> Hello:
     raise InvalidError("Sync: the first message of the stream is not a Hello")
 
 
-async def _next_settled(pending: _Pending) -> int | None:
-    """The newest acknowledgement that can be given now; waits for one. None at the end of the stream."""
-    stored = await pending.get()
-    return None if stored is None else await stored
+async def _settled(pending: _Pending) -> AsyncIterator[int]:
+    """Acknowledgements, as they can be given; of several at once the newest, which says it all."""
+    newest = 0
+    while (stored := await pending.get()) is not None:
+        if newest and (not stored.done() or stored.exception()):
+            yield newest
+        newest = await stored
+        if pending.empty():
+            yield newest
+            newest = 0
+    if newest:
+        yield newest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from landfast import batch, event_key
 from landfast.audit.account import Account
 from landfast.audit.findings import Finding
-from landfast.batch import BatchView
+from landfast.batch import BatchView, Sealed
 from landfast.v1.batch_pb2 import NoticeKind
 
 
@@ -49,9 +49,9 @@ class Host:
             text = f"enrolled with the event key {told}, which is not in the roster: is it another host?"
             yield Finding("unknown-key", text, host=self.name)
 
-    def forged(self, view: BatchView, data: bytes) -> Iterator[Finding]:
+    def forged(self, view: BatchView, sealed: Sealed) -> Iterator[Finding]:
         """Whether it is the host that says so: against integrity. Who was never enrolled has no key to ask."""
-        if self.keys and not any(batch.is_signed_by(key, data) for key in self.keys):
+        if self.keys and not any(map(sealed.is_signed_by, self.keys)):
             names = " or ".join(map(event_key.text, sorted(self.keys)))
             yield self._finding("signature", view, f"the batch is not signed by the host's event key, {names}")
 

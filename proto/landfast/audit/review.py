@@ -9,7 +9,7 @@ from landfast import batch
 from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.pruning import Pruning
-from landfast.batch import BatchError, BatchView
+from landfast.batch import BatchError, BatchView, Sealed
 from landfast.event import printable
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.errors import TlogError
@@ -109,10 +109,11 @@ class Review:
         host = self.hosts[view.host] = self._host(view.host)
         if not host.batches and host.enrolled is None:
             host.enrolled = self._enrolled_before
-        _add(self.integrity, index, host.forged(view, entry.content))
+        sealed = Sealed(entry.content)
+        _add(self.integrity, index, host.forged(view, sealed))
         _add(self.integrity, index, host.altered(view))
         _add(self.completeness, index, host.missing(view))
-        host.advance(view, batch.digest(entry.content), entry.received_ns)
+        host.advance(view, sealed.digest, entry.received_ns)
 
     @property
     def _enrolled_before(self) -> int | None:

@@ -26,7 +26,7 @@ Mutation = Callable[[dict[str, bytes], random.Random], set[str | int]]
 @pytest.fixture(autouse=True)
 def _each_signature_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bytes have the same answer: thousands of rounds need not ask again."""
-    monkeypatch.setattr(event_key, "has_signed", cache(event_key.has_signed))
+    monkeypatch.setattr(event_key, "has_signed_hash", cache(event_key.has_signed_hash))
 
 
 def flip(files: dict[str, bytes], dice: random.Random) -> set[str | int]:

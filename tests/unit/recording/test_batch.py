@@ -48,6 +48,20 @@ def test_nothing_else_is_a_signed_batch(data):
     assert not batches.is_signed_by(public("hall-2"), sealed)
 
 
+@given(st.binary(max_size=200))
+def test_hashing_in_one_pass_gives_the_digest_of_all_bytes(data):
+    assert batches.Sealed(data).digest == batches.digest(data)
+
+
+@pytest.mark.parametrize("longer", [b"", b"\0", bytes(64)])
+def test_a_signature_has_its_size(longer):
+    body = b"what is signed"
+    proof = event_key.sign(signer("hall-1"), event_key.ENROLMENT, body)
+    assert event_key.has_signed(public("hall-1"), event_key.ENROLMENT, body, proof)
+    for other in (proof + longer + b"x", longer + proof[:-1], longer):
+        assert not event_key.has_signed(public("hall-1"), event_key.ENROLMENT, body, other)
+
+
 def test_a_signature_of_another_kind_is_none_of_a_batch():
     body = batches.encode(batch([record()]))
     tag = batches.seal(body, b"", signer("hall-1"))[len(body) : -64]
