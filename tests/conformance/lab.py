@@ -12,6 +12,7 @@ from tests.conformance.far import Service
 from tests.conformance.inside import Inside
 from tests.conformance.technique import Technique
 from tests.testbed import DATA_CENTRE, ENCLAVE, OUTSIDE, Namespace, Network
+from tests.testbed.network import IFA_F_NODAD
 
 PREFIX = "lfc"
 TARGET4, TARGET6 = str(OUTSIDE.ip4), str(OUTSIDE.ip6)
@@ -55,7 +56,8 @@ class Lab:
         self.source.sysctl("net.ipv4.ping_group_range=0 2147483647")
         with self.far.netlink() as link:
             for address in _FAR:
-                link.addr("add", index=1, address=address, prefixlen=128 if ":" in address else 32)
+                length = 128 if ":" in address else 32
+                link.addr("add", index=1, address=address, prefixlen=length, flags=IFA_F_NODAD)
         _let_mptcp_grow(self.source, self.far)
 
     def mark(self, technique: Technique) -> bytes:

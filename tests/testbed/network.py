@@ -13,7 +13,7 @@ from typing import Any
 from tests.testbed.names import owned
 from tests.testbed.namespace import Namespace
 
-_NODAD = 0x02  # IFA_F_NODAD of linux/if_addr.h: usable at once
+IFA_F_NODAD = 0x02  # linux/if_addr.h: usable at once
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _bring_up(link: Any, interface: str, *addresses: IPv4Interface | IPv6Interfa
     index = link.link_lookup(ifname=interface)[0]
     link.link("set", index=index, state="up")
     for address in addresses:
-        link.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, flags=_NODAD)
+        link.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, flags=IFA_F_NODAD)
 
 
 def _first(address: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
