@@ -5,9 +5,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from landfast.tlog import bundle
 from landfast.v1.audit_pb2 import ControlAction
+from landfast_controller.entries import Entries, Place
+from landfast_controller.store import LOG
 
-_QUERY = 'SELECT received_ns, bytes FROM log WHERE "index" > ? ORDER BY "index"'
+_QUERY = 'SELECT "index", offset, size FROM log WHERE "index" > ? ORDER BY "index"'
 
 
 class Entry(NamedTuple):
@@ -23,6 +26,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self._entries = Entries(path.with_name(LOG))
         (self._last,) = self._connection.execute('SELECT coalesce(max("index"), -1) FROM log').fetchone()
 
     def close(self) -> None:
@@ -32,4 +36,5 @@ class Log:
         """What came since the last call. Only control actions are expected."""
         rows, now = self._connection.execute(_QUERY, (self._last,)).fetchall(), time.time_ns()
         self._last += len(rows)
-        return [Entry(ControlAction.FromString(content), received, now) for received, content in rows]
+        found = map(bundle.Entry.decode, self._entries.read([Place(*row) for row in rows]))
+        return [Entry(ControlAction.FromString(each.content), each.received_ns, now) for each in found]

@@ -1,8 +1,10 @@
 """The log, read in pages: what a subscriber gets comes from the database, at the subscriber's own pace."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from landfast.tlog import bundle
 from landfast.tlog.bundle import Kind
 from landfast_controller import schema
+from landfast_controller.entries import Place
 from landfast_controller.errors import OutOfRangeError
 from landfast_controller.pruning import records
 from landfast_controller.schema import LARGEST_INTEGER
+from landfast_controller.store import Store
 
 #: Entries of one page, at most 60,000 bytes each.
 _PAGE = 32
@@ -34,6 +38,12 @@ class Entry:
         """As the tree has it."""
         return bundle.Entry(self.kind, self.received_ns, self.content).encode()
 
+    @classmethod
+    def decode(cls, index: int, encoded: bytes) -> Self:
+        """Raises TlogError for what is no entry of ours."""
+        entry = bundle.Entry.decode(encoded)
+        return cls(index, entry.received_ns, entry.kind, entry.content)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -43,18 +53,24 @@ class Page:
     next: int
 
 
-async def read(connection: AsyncConnection, start: int, head: int, hosts: Sequence[str]) -> Page:
+async def read(store: Store, start: int, head: int, hosts: Sequence[str]) -> Page:
     """The next page of `start` to below `head`: control actions, and batches of `hosts` (none: of all).
 
     Raises OutOfRangeError when some of that is pruned.
     """
-    if start < (oldest := await records.oldest(connection)):
-        raise await _pruned(connection, f"index {start}", oldest)
-    query = select(_t.index, _t.received_ns, _t.kind, _t.bytes).where(_t.index >= start, _t.index < head)
-    if hosts:
-        query = query.where(or_(_t.kind == Kind.CONTROL, _t.host.in_(hosts)))
-    rows = await connection.execute(query.order_by(_t.index).limit(_PAGE))
-    entries = [Entry(index, received_ns, Kind(kind), content) for index, received_ns, kind, content in rows]
+    async with store.reading() as connection:
+        if start < (oldest := await records.oldest(connection)):
+            raise await _pruned(connection, f"index {start}", oldest)
+        query = select(_t.index, _t.offset, _t.size).where(_t.index >= start, _t.index < head)
+        if hosts:
+            query = query.where(or_(_t.kind == Kind.CONTROL, _t.host.in_(hosts)))
+        rows = await connection.execute(query.order_by(_t.index).limit(_PAGE))
+        found = [Place(*row) for row in rows]
+    try:
+        encoded = await asyncio.to_thread(store.entries.read, found)
+    except FileNotFoundError:
+        raise OutOfRangeError(f"index {start}: it is being pruned just now; ask for later ones") from None
+    entries = [Entry.decode(place.index, each) for place, each in zip(found, encoded, strict=True)]
     return Page(entries, entries[-1].index + 1 if len(entries) == _PAGE else head)
 
 

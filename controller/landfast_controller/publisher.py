@@ -134,8 +134,7 @@ class Publisher:
         """Hashes of some of the entries from `begin` to below `end`."""
         if recent := self._store.recent.of(begin, end):
             return recent
-        async with self._store.reading() as connection:
-            page = await pages.read(connection, begin, end, ())
+        page = await pages.read(self._store, begin, end, ())
         return [merkle.leaf_hash(entry.encoded) for entry in page.entries]
 
 

@@ -1,40 +1,45 @@
 """The log as https://c2sp.org/tlog-tiles lays it out: what is at which path.
 
-Bundles of entries are made from the log when somebody asks: kept as files they would double what is stored, and those
-at the tree's right edge would be written anew with each checkpoint, up to 15 MB at a time.
+A bundle of entries is the beginning of the file that holds them.
 """
+
+import asyncio
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from landfast.tlog import bundle, merkle, minimum, tiles, witness
-from landfast.tlog.bundle import Entry, Kind
+from landfast.tlog import merkle, minimum, tiles, witness
 from landfast.tlog.errors import TlogError
 from landfast.tlog.tiles import ENTRIES, Tile
 from landfast_controller import schema
 from landfast_controller.errors import InvalidError, NotFoundError, OutOfRangeError
 from landfast_controller.pruning import records
+from landfast_controller.store import Store
 
 _log, _tiles, _checkpoint, _witnessed = schema.log.c, schema.tiles.c, schema.checkpoint.c, schema.witnessed.c
 
 
-async def read(connection: AsyncConnection, path: str) -> bytes:
+async def read(store: Store, path: str) -> bytes:
     """What is at `path`.
 
     Raises InvalidError for what is no path, NotFoundError beyond the newest checkpoint, OutOfRangeError for entries
     that are pruned.
     """
-    if path == tiles.CHECKPOINT:
-        return await _newest(connection)
-    if path.startswith(witness.PREFIX):
-        return await _cosigned(connection, path)
-    if path == minimum.PATH:
-        return minimum.encode(await records.oldest(connection))
-    tile = parsed(path)
-    size = (await connection.execute(select(_checkpoint.size))).scalar_one()
-    if tile.end > size:
-        raise NotFoundError(f"{path}: it reaches to entry {tile.end}, and the newest checkpoint to {size}")
-    return await (_bundle if tile.level == ENTRIES else _hashes)(connection, tile)
+    async with store.reading() as connection:
+        if path == tiles.CHECKPOINT:
+            return await _newest(connection)
+        if path.startswith(witness.PREFIX):
+            return await _cosigned(connection, path)
+        if path == minimum.PATH:
+            return minimum.encode(await records.oldest(connection))
+        tile = parsed(path)
+        size = (await connection.execute(select(_checkpoint.size))).scalar_one()
+        if tile.end > size:
+            raise NotFoundError(f"{path}: it reaches to entry {tile.end}, and the newest checkpoint to {size}")
+        if tile.level != ENTRIES:
+            return await _hashes(connection, tile)
+        end = await _end(connection, tile)
+    return await _bundle(store, tile, end)
 
 
 async def _newest(connection: AsyncConnection) -> bytes:
@@ -70,9 +75,22 @@ async def _hashes(connection: AsyncConnection, tile: Tile) -> bytes:
     return hashes[: tile.width * merkle.SIZE]
 
 
-async def _bundle(connection: AsyncConnection, tile: Tile) -> bytes:
-    if tile.begin < (oldest := await records.oldest(connection)):
-        raise OutOfRangeError(f"{tile.path}: its entries are pruned; the log begins at index {oldest}")
-    query = select(_log.kind, _log.received_ns, _log.bytes).where(_log.index >= tile.begin, _log.index < tile.end)
-    rows = await connection.execute(query.order_by(_log.index))
-    return bundle.encode(Entry(Kind(kind), received_ns, content).encode() for kind, received_ns, content in rows)
+async def _end(connection: AsyncConnection, tile: Tile) -> int:
+    """Where the last entry of a bundle ends in its file."""
+    oldest = await records.oldest(connection)
+    if tile.begin < oldest:
+        raise _pruned(tile, f"the log begins at index {oldest}")
+    query = select(_log.offset + _log.size).where(_log.index == tile.end - 1)
+    end: int = (await connection.execute(query)).scalar_one()
+    return end
+
+
+async def _bundle(store: Store, tile: Tile, end: int) -> bytes:
+    try:
+        return await asyncio.to_thread(store.entries.bundle, tile.index, end)
+    except FileNotFoundError:
+        raise _pruned(tile, "since just now") from None
+
+
+def _pruned(tile: Tile, words: str) -> OutOfRangeError:
+    return OutOfRangeError(f"{tile.path}: its entries are pruned; {words}")

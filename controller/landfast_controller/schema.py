@@ -1,15 +1,15 @@
 """The tables of the controller's database.
 
-`log` is append-only: its index counts from 0 without a gap, its entries are the exact bytes that were received or
-decided. Whole bundles of 256 may be pruned at its beginning. Everything else is state that follows from what was logged
-in the same transaction. Times are nanoseconds
-since 1970 (CLOCK_REALTIME).
+`log` is append-only: its index counts from 0 without a gap. The contents of its entries, the exact bytes that were
+received or decided, are in files beside the database (landfast_controller.entries), and here is where. Whole bundles of
+256 may be pruned at its beginning. Everything else is state that follows from what was logged in the same transaction.
+Times are nanoseconds since 1970 (CLOCK_REALTIME).
 """
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 
 #: Kept in the file as PRAGMA user_version; raised on any change below.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: What a column can hold; the contract's integers may be larger.
 LARGEST_INTEGER = 2**63 - 1
@@ -163,7 +163,6 @@ roots = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-#: The bytes come last, so that a scan that looks at the other columns does not read them.
 log = Table(
     "log",
     metadata,
@@ -173,8 +172,9 @@ log = Table(
     Column("host", String, nullable=False),  # empty: a control action
     Column("first_sequence", BigInteger, nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
-    Column("hash", LargeBinary, nullable=False),  # SHA-256 of bytes
-    Column("bytes", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the content
+    Column("offset", Integer, nullable=False),  # where the encoded entry begins in the file of its bundle
+    Column("size", Integer, nullable=False),  # of the encoded entry
     Index("log_sequence", "host", "first_sequence"),
 )
 

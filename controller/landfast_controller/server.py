@@ -120,7 +120,6 @@ async def _serving(deployment: Deployment, credentials: grpc.ServerCredentials, 
     _add_services(server, deployment)
     port = _bind(server, listen, credentials)
     async with (
-        beside(deployment.store.backfill()),
         beside(deployment.ingest.run()),
         beside(deployment.reports.run()),
         beside(deployment.roster.watch()),

@@ -1,56 +1,48 @@
-"""The database: one SQLite file, one writer at a time, readers that never wait for it.
+"""The database: one SQLite file and the entries of the log beside it; one writer at a time, readers that never wait for
+it.
 
 Write-ahead log with synchronous=FULL: what was committed survives SIGKILL and power loss
-(https://www.sqlite.org/pragma.html#pragma_synchronous).
+(https://www.sqlite.org/pragma.html#pragma_synchronous). Entries are on the disk before the commit that tells of them.
 """
 
 import asyncio
 import hashlib
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
-import structlog
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from landfast.tlog import merkle
-from landfast.tlog.bundle import MAX_CONTENT, Entry, Kind
+from landfast.tlog.bundle import HEAD_SIZE, MAX_CONTENT, Entry, Kind
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_controller import schema
+from landfast_controller.entries import Entries, Place, places
 from landfast_controller.errors import InvalidError, UnavailableError
 from landfast_controller.head import Head
 from landfast_controller.recent import RecentLeaves
 
 T = TypeVar("T")
 
-#: In order. The first two are for new files, and must come before anything is in them: a batch has up to 60,000 bytes,
-#: large pages take it in few writes. The cache holds a transaction of many batches, and what is pruned is overwritten.
-#: After 64 MiB the writer itself moves what `backfill` has left, and the write-ahead log begins anew.
+#: The directory of the log's entries, beside the database.
+LOG = "log"
+
+#: In order. The first is for new files, and must come before anything is in them.
 _PRAGMAS = (
-    "page_size = 16384",
     "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
-    "wal_autocheckpoint = 4096",
-    "cache_size = -16384",
     "synchronous = FULL",
     "foreign_keys = ON",
     "busy_timeout = 5000",
     "secure_delete = ON",
 )
-
-
-#: Entries, at most 64 KiB each, after which they are moved from the write-ahead log into the file.
-_BACKFILL = 64
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -68,20 +60,25 @@ class NewEntry:
 class Transaction:
     """One write transaction. `now_ns` is its time; it never runs backwards, whatever the clock does."""
 
-    def __init__(self, connection: AsyncConnection, next_index: int, now_ns: int) -> None:
+    def __init__(self, connection: AsyncConnection, entries: Entries, newest: "Newest | None") -> None:
         self.connection = connection
-        self.next_index = next_index
-        self.now_ns = now_ns
+        self.next_index = newest.place.index + 1 if newest else 0
+        self.now_ns = max(time.time_ns(), newest.received_ns if newest else 0)
         self.leaves: list[bytes] = []  # of the tree: what was appended here
+        self._entries = entries
+        self._end = newest.place.end if newest else 0
 
     async def append(self, entries: Sequence[NewEntry]) -> None:
         """Appends to the log, in this order. Raises InvalidError for what is too large to be published."""
-        rows = [self._row(index, entry) for index, entry in enumerate(entries, self.next_index)]
-        if rows:
-            hashing = asyncio.to_thread(_leaves, entries, self.now_ns)
-            leaves, _ = await asyncio.gather(hashing, self.connection.execute(insert(schema.log), rows))
-            self.next_index += len(rows)
-            self.leaves += leaves
+        if not entries:
+            return
+        sizes = [self._size(entry) for entry in entries]
+        found = [*places(self.next_index, self._end, sizes)]
+        writing = asyncio.to_thread(self._write, self.next_index, self._end, entries)
+        rows = [self._row(place, entry) for place, entry in zip(found, entries, strict=True)]
+        leaves, _ = await asyncio.gather(writing, self.connection.execute(insert(schema.log), rows))
+        self.next_index, self._end = self.next_index + len(rows), found[-1].end
+        self.leaves += leaves
 
     async def record(self, *actions: ControlAction) -> None:
         """Appends control actions, dated by this transaction."""
@@ -90,16 +87,28 @@ class Transaction:
         contents = [action.SerializeToString(deterministic=True) for action in actions]
         await self.append([NewEntry(Kind.CONTROL, each, hashlib.sha256(each).digest()) for each in contents])
 
-    def _row(self, index: int, entry: NewEntry) -> dict[str, Any]:
+    def _size(self, entry: NewEntry) -> int:
+        """Of the encoded entry."""
         if len(entry.content) > MAX_CONTENT:
             raise InvalidError(
                 f"an entry of {len(entry.content)} bytes: the log takes {MAX_CONTENT} at most; say it in fewer words"
             )
+        return HEAD_SIZE + len(entry.content)
+
+    def _write(self, index: int, end: int, entries: Sequence[NewEntry]) -> list[bytes]:
+        """Returns the leaves of the tree."""
+        encoded = [Entry(each.kind, self.now_ns, each.content).encode() for each in entries]
+        self._entries.append(index, end, encoded)
+        return list(map(merkle.leaf_hash, encoded))
+
+    def _row(self, place: Place, entry: NewEntry) -> dict[str, Any]:
         return {
-            "index": index,
+            "index": place.index,
             "received_ns": self.now_ns,
             "kind": entry.kind,
             "host": entry.host,
+            "offset": place.offset,
+            "size": place.size,
             "first_sequence": entry.first_sequence,
             "last_sequence": entry.last_sequence,
             "hash": entry.digest,
@@ -107,14 +116,18 @@ class Transaction:
         }
 
 
-def _leaves(entries: Sequence[NewEntry], now_ns: int) -> list[bytes]:
-    return [merkle.leaf_hash(Entry(each.kind, now_ns, each.content).encode()) for each in entries]
+class Newest(NamedTuple):
+    """The newest entry of the log."""
+
+    place: Place
+    received_ns: int
 
 
 class Store:
     """An open database."""
 
-    def __init__(self, reader: AsyncEngine, writer: AsyncEngine, head: Head) -> None:
+    def __init__(self, reader: AsyncEngine, writer: AsyncEngine, entries: Entries, head: Head) -> None:
+        self.entries = entries
         self.head = head
         self.recent = RecentLeaves()
         self._reader = reader
@@ -136,16 +149,19 @@ class Store:
         """Raises UnavailableError when the file cannot be used."""
         if not path.exists():
             raise UnavailableError(f"database {path} does not exist; run `landfast-controller init` first")
-        reader, writer = _engine(path, "BEGIN"), _engine(path, "BEGIN IMMEDIATE")
+        reader, writer, entries = _engine(path, "BEGIN"), _engine(path, "BEGIN IMMEDIATE"), Entries(path.with_name(LOG))
         try:
             async with reader.connect() as connection:
                 await _check_version(connection, path)
             async with writer.begin() as connection:
                 await connection.run_sync(schema.derived.create_all)
-                next_index, _ = await _newest(connection)
+                newest = await _newest(connection)
+                oldest = await connection.scalar(select(func.min(schema.log.c.index)))
+            if newest:
+                await asyncio.to_thread(entries.check, oldest, newest.place)
         except SQLAlchemyError as error:
             raise UnavailableError(f"database {path}: {error}; restore it from a backup") from error
-        return cls(reader, writer, Head(next_index))
+        return cls(reader, writer, entries, Head(newest.place.index + 1 if newest else 0))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -163,24 +179,11 @@ class Store:
     async def _write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         async with self._writing:
             async with self._writer.begin() as connection:
-                next_index, newest_ns = await _newest(connection)
-                transaction = Transaction(connection, next_index, max(time.time_ns(), newest_ns))
+                transaction = Transaction(connection, self.entries, await _newest(connection))
                 result = await work(transaction)
             self.recent.add(transaction.next_index, transaction.leaves)
             await self.head.advance(transaction.next_index)
         return result
-
-    async def backfill(self) -> None:
-        """Moves what is committed into the file, so that who commits need not. Runs for as long as the controller."""
-        moved = self.head.index
-        while True:
-            moved = await self.head.beyond(moved + _BACKFILL - 1)
-            try:
-                async with self._reader.connect() as connection:
-                    driver: Any = (await connection.get_raw_connection()).driver_connection
-                    await driver.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
-            except (SQLAlchemyError, sqlite3.Error) as error:
-                _log.warning("the write-ahead log of the database grows; it is tried again", why=str(error))
 
     async def shrink(self, pages: int) -> int:
         """Gives up to so many free pages back to the file system, in a transaction; returns how many are left.
@@ -227,8 +230,10 @@ async def _check_version(connection: AsyncConnection, path: Path) -> None:
         )
 
 
-async def _newest(connection: AsyncConnection) -> tuple[int, int]:
-    """The next index of the log, and the time of its newest entry."""
-    newest = select(schema.log.c.index, schema.log.c.received_ns).order_by(schema.log.c.index.desc()).limit(1)
-    index, received_ns = (await connection.execute(newest)).one_or_none() or (-1, 0)
-    return index + 1, received_ns
+async def _newest(connection: AsyncConnection) -> Newest | None:
+    t = schema.log.c
+    query = select(t.index, t.offset, t.size, t.received_ns).order_by(t.index.desc()).limit(1)
+    if (row := (await connection.execute(query)).one_or_none()) is None:
+        return None
+    *place, received_ns = row
+    return Newest(Place(*place), received_ns)

@@ -79,8 +79,7 @@ class Watch:
         """What the entries up to `end` have, page by page."""
         found: _Found = {}
         while self._next < end:
-            async with self._store.reading() as connection:
-                page = await pages.read(connection, self._next, end, ())
+            page = await pages.read(self._store, self._next, end, ())
             for entry in page.entries:
                 for finding in self._found(entry):
                     found.setdefault((finding.rule, finding.subject), []).append((finding, entry.received_ns))

@@ -1,7 +1,8 @@
 """Prunes the log by its policy: published, announced, covered by a checkpoint, then bundle by bundle.
 
-Each bundle is a transaction of its own, oldest first: whenever it is interrupted, the log begins with a whole bundle
-and goes on without a gap, and the next run goes on from there. Only contents go. The tree keeps all of its hashes.
+Each bundle is a transaction of its own, oldest first, and their files go after all of them: whenever it is interrupted,
+the log begins with a whole bundle and goes on without a gap, and the next run goes on from there. Only contents go. The
+tree keeps all of its hashes.
 """
 
 import asyncio
@@ -56,6 +57,7 @@ class Pruner:
         begin, end = await self._due()
         for below in range(begin + WIDTH, end + 1, WIDTH):
             await _gently(self._store.write(partial(_remove, below=below)))
+        await asyncio.to_thread(self._store.entries.remove_before, max(begin, end))
         if begin < end:
             _log.info("pruned", entries=end - begin, oldest=end)
         if end:

@@ -46,8 +46,7 @@ class AuditService(AuditServiceServicer):
             position = page.next
 
     async def ReadLog(self, request: ReadLogRequest, context: Context) -> ReadLogResponse:
-        async with self.deployment.store.reading() as connection:
-            content = await resources.read(connection, request.path)
+        content = await resources.read(self.deployment.store, request.path)
         if request.path.startswith(_BUNDLES):
             await self.deployment.exports.note(caller_of(context), resources.parsed(request.path).begin, "ReadLog")
         return ReadLogResponse(content=content)
@@ -60,8 +59,7 @@ class AuditService(AuditServiceServicer):
         return AddCosignatureResponse()
 
     async def _page(self, position: int, head: int, request: SubscribeRequest) -> Page:
-        async with self.deployment.store.reading() as connection:
-            return await pages.read(connection, position, head, request.hosts)
+        return await pages.read(self.deployment.store, position, head, request.hosts)
 
     async def _start(self, request: SubscribeRequest) -> int:
         head = self.deployment.store.head.index

@@ -128,8 +128,7 @@ class Rounds:
         self._next = checkpoint, note
 
     async def _newest(self) -> tuple[Checkpoint, bytes]:
-        async with self._store.reading() as connection:
-            note = await resources.read(connection, CHECKPOINT)
+        note = await resources.read(self._store, CHECKPOINT)
         return Checkpoint.open(note, self._publisher.key), note
 
     async def _look_for_silent(self) -> None:

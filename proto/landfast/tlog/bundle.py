@@ -16,6 +16,12 @@ from landfast.tlog.errors import TlogError
 _LENGTH = struct.Struct("!H")
 _HEAD = struct.Struct("!BQ")
 
+#: Bytes before each entry of a bundle.
+LENGTH_SIZE = _LENGTH.size
+
+#: Bytes that an entry has beside its content.
+HEAD_SIZE = _HEAD.size
+
 #: Bytes that the content of an entry may have: the format allows entries of 65,535.
 MAX_CONTENT = 2**16 - 1 - _HEAD.size
 

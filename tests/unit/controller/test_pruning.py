@@ -1,16 +1,15 @@
 """What a database may prune, and when it says so: real files, with the times that they would have after months."""
 
-import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from landfast.tlog.bundle import Kind
-from landfast_controller import config
+from landfast_controller import config, schema
 from landfast_controller.errors import BadInputError, OutOfRangeError
 from landfast_controller.exports import Reading
 from landfast_controller.incidents.records import move
@@ -46,6 +45,10 @@ async def _publish(store: Store, ago_days: float, keep_days: int | None) -> bool
         return transaction.next_index > before
 
     return await store.write(write)
+
+
+async def _delete(transaction: Transaction, below: int) -> None:
+    await transaction.connection.execute(delete(schema.log).where(schema.log.c.index < below))
 
 
 async def _permitted(store: Store) -> int:
@@ -107,12 +110,13 @@ async def test_a_pruning_is_announced_once(store: Store) -> None:
 
 async def test_a_page_that_is_partly_pruned_is_refused(store: Store) -> None:
     await _append(store, 50, 300)
-    async with store.reading() as connection:
-        with closing(sqlite3.connect(str(connection.engine.url.database))) as other, other:
-            other.execute('DELETE FROM log WHERE "index" < 256')
-        with pytest.raises(OutOfRangeError, match="index 255: the log begins at index 256, stored at "):
-            await read(connection, 255, 300, ())
-        assert [entry.index for entry in (await read(connection, 256, 300, ())).entries][:2] == [256, 257]
+    store.entries.remove_before(256)
+    with pytest.raises(OutOfRangeError, match="index 255: it is being pruned just now"):
+        await read(store, 255, 300, ())
+    await store.write(lambda transaction: _delete(transaction, 256))
+    with pytest.raises(OutOfRangeError, match="index 255: the log begins at index 256, stored at "):
+        await read(store, 255, 300, ())
+    assert [entry.index for entry in (await read(store, 256, 300, ())).entries][:2] == [256, 257]
 
 
 @pytest.mark.parametrize("keep", ['"6d"', '"0s"', "400", '"long"'])

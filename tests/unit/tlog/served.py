@@ -11,5 +11,4 @@ async def served(store: Store) -> dict[str, bytes]:
     size = store.head.index
     levels = [ENTRIES, *(level for level in range(64) if size // tiles.reach(level))]
     paths = [tile.path for level in levels for tile in tiles.row(level, 0, size)]
-    async with store.reading() as connection:
-        return {path: await resources.read(connection, path) for path in (CHECKPOINT, minimum.PATH, *paths)}
+    return {path: await resources.read(store, path) for path in (CHECKPOINT, minimum.PATH, *paths)}
