@@ -88,11 +88,16 @@ class Entries:
             if number not in present:
                 raise EntriesError(f"{self._path(number)} is missing; {_REMEDY}")
         path = self._path(newest.index // WIDTH)
-        if path.stat().st_size < newest.offset + newest.size:
+        with self._told(path):
+            size = path.stat().st_size
+        if size < newest.offset + newest.size:
             raise EntriesError(f"{path} ends before entry {newest.index} does; {_REMEDY}")
 
     def _numbers(self) -> Iterator[int]:
-        for path in self._directory.rglob("*"):
+        """Of the bundles that are there."""
+        with self._told(self._directory):
+            found = [*self._directory.rglob("*")]
+        for path in found:
             with suppress(TlogError):
                 yield Tile.parse(str(path.relative_to(self._directory))).index
 

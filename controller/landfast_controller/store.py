@@ -74,11 +74,10 @@ class Transaction:
             return
         sizes = [self._size(entry) for entry in entries]
         found = [*places(self.next_index, self._end, sizes)]
-        writing = asyncio.to_thread(self._write, self.next_index, self._end, entries)
+        self.leaves += await asyncio.to_thread(self._write, self.next_index, self._end, entries)
         rows = [self._row(place, entry) for place, entry in zip(found, entries, strict=True)]
-        leaves, _ = await asyncio.gather(writing, self.connection.execute(insert(schema.log), rows))
+        await self.connection.execute(insert(schema.log), rows)
         self.next_index, self._end = self.next_index + len(rows), found[-1].end
-        self.leaves += leaves
 
     async def record(self, *actions: ControlAction) -> None:
         """Appends control actions, dated by this transaction."""

@@ -14,6 +14,8 @@ from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.tlog.tiles import CHECKPOINT
+from landfast.v1.audit_pb2 import ControlAction
+from landfast_controller.actions import action
 from landfast_controller.beside import beside
 from landfast_controller.errors import RefusedError, UnavailableError
 from landfast_controller.ingest import Ingest, Signer
@@ -60,12 +62,13 @@ class Writer:
         return os.waitstatus_to_exitcode(status), max(numbers, default=0)
 
     def _run(self, directory: Path, host: str, batches: Sequence[bytes], errors: Path) -> int:
-        os.read(self._go, 1)
-        try:
-            return asyncio.run(self._write(directory, host, batches))
-        except BaseException:
-            errors.write_text(traceback.format_exc())
-            return 1
+        with errors.open("w") as told:  # before anything can fail
+            os.read(self._go, 1)
+            try:
+                return asyncio.run(self._write(directory, host, batches))
+            except BaseException:
+                told.write(traceback.format_exc())
+                return 1
 
     async def _write(self, directory: Path, host: str, batches: Sequence[bytes]) -> int:
         try:
@@ -92,6 +95,14 @@ class Writer:
                 acknowledged = await (await ingest.submit(Signer(host, public(host)), data))
                 os.writev(self._say, [b"%d\n" % acknowledged])
                 return
+
+
+async def fill(directory: Path, size: int) -> None:
+    """Lets the log grow to so many entries."""
+    store = await Store.open(directory / DATABASE)
+    read = action(ControlAction.KIND_LOG_READ, f"spiffe://{DOMAIN}/auditor/vera", "log", "read")
+    await store.write(lambda transaction: transaction.record(*[read] * (size - transaction.next_index)))
+    await store.close()
 
 
 async def read(directory: Path) -> dict[str, Host]:

@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 
 from bench.fleet import deployment
+from landfast import batch
+from landfast.tlog.tiles import WIDTH
 from landfast_controller.initialise import DATABASE
 from tests.e2e.controller.batches import Chain
 from tests.fault import log_writer
 from tests.fault.log_writer import UNUSABLE, Writer
+from tests.testbed.event_keys import public
 
-#: What SQLite and the file of the newest checkpoint write by (`openat` and `unlink` make and remove their files, `mmap`
-#: shares the index of the write-ahead log), and how a bad or a full disk answers.
+#: What SQLite, the files of entries and that of the newest checkpoint are written by (`openat` and `unlink` make and
+#: remove files, `mmap` shares the index of the write-ahead log), and how a bad or a full disk answers.
 _ERRORS = [
     ("openat", "ENOSPC"),
     ("write", "ENOSPC"),
@@ -49,11 +52,16 @@ _HOST, _BATCHES = "hall", 3
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A controller's directory, with a host; what is written and read there once is imported from then on."""
+    """A controller's directory, with a host; what is written and read there once is imported from then on.
+
+    The first bundle of entries has room for one more, so that the second one begins in each run.
+    """
     made = deployment.make(tmp_path_factory.mktemp("template"), [_HOST]).controller
+    asyncio.run(log_writer.fill(made, WIDTH - 1))
     spare = made.with_name("spare")
     shutil.copytree(made, spare)
     asyncio.run(log_writer.read(spare))
+    assert batch.is_signed_by(public(_HOST), Chain(_HOST).batch())
     return made
 
 
@@ -97,7 +105,7 @@ def _write(directory: Path, call: str, fault: str, tmp_path: Path) -> tuple[bool
         writer.begin()
         status, acknowledged = writer.end()
         tracer.wait(30)
-    assert not errors.exists(), errors.read_text()
+    assert not (said := errors.read_text()), said
     assert status in (0, UNUSABLE, -signal.SIGKILL)
     if "error" in fault:
         return "(INJECTED)" in trace.read_text(), acknowledged
