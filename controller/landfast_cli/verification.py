@@ -12,6 +12,7 @@ from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review, Taken
+from landfast.audit.versions import InForce
 from landfast.event import printable
 from landfast.event_key import EventKeyError
 from landfast.tlog.checkpoint import Checkpoint
@@ -155,8 +156,14 @@ def _host_document(host: Host) -> dict[str, Any]:
         "event_keys": sorted(map(event_key.text, host.keys)),
         "keys_from": "roster" if host.own_keys else "log" if host.keys else None,
         "rekeyed": host.rekeyed,
+        "own_policy": _own_policy(host.in_force),
         "newest": _time(host.received_ns),
     }
+
+
+def _own_policy(found: InForce) -> dict[str, Any] | None:
+    """The one that it had when it was enrolled, if it was none of the log's."""
+    return found.own and {"version": found.own[0], "digest": found.own[1].hex(), "in_force": found.is_own}
 
 
 def show(result: Result) -> None:
@@ -186,13 +193,19 @@ def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
         output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
     if review.trusting:
         click.echo(_trusting(review.trusting))
+    if own := [printable(name) for name, host in sorted(review.hosts.items()) if host.in_force.is_own]:
+        click.echo(f"{len(own)} hosts have had no policy of the log yet, but one of their own: {_names(own)}")
 
 
 def _trusting(hosts: list[Host]) -> str:
     """Whose signatures prove no more than the log does."""
     names = [_with_change(host) for host in sorted(hosts, key=lambda host: host.name)]
-    told = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return f"keys of {len(names)} hosts are the log's word (better put them into the roster): {told}"
+    return f"keys of {len(names)} hosts are the log's word (better put them into the roster): {_names(names)}"
+
+
+def _names(names: list[str]) -> str:
+    """The first of them."""
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _with_change(host: Host) -> str:
