@@ -66,7 +66,9 @@ def mirror(directory: Path, key: Path | None, required: "Required") -> None:
     """Copy what is new of the log to DIRECTORY, every entry verified on the way.
 
     It goes on where it ended, and keeps what the controller prunes. DIRECTORY
-    has the layout of c2sp.org/tlog-tiles: any web server can publish it.
+    has the layout of c2sp.org/tlog-tiles: any web server can publish it. Whether
+    hosts have signed their batches, and whether any is missing, tells
+    `landfast audit verify --offline DIRECTORY`.
     """
     from landfast_cli.mirroring import Mirror
     from landfast_cli.verification import progress_bar
@@ -117,8 +119,8 @@ def verify(
     Integrity: every entry leads to the root that the log has signed, and the
     hosts' batches to each other; each is signed by its host. A host's event key
     is the one in the roster, else the log's word. Completeness: no gap, no loss,
-    no silent host. What is pruned was announced in the log, and old enough by
-    its policy.
+    no silent host, no policy on a host that the log has not recorded. What is
+    pruned was announced in the log, and old enough by its policy.
     """
     import sys
 
