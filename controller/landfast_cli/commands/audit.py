@@ -227,7 +227,8 @@ def prove(index: int, out: Path, key: Path | None, offline: Path | None, require
 @audit.command(
     "check-proof",
     epilog="""\b
-Needs no controller and no log. Exit status: 0 proved, 1 not.
+Needs no controller and no log. Exit status: 0 proved, 1 not, 2 usage, 3 FILE
+cannot be read.
 
 \b
 Examples:
@@ -242,11 +243,11 @@ Examples:
 def check_proof(file: Path, key: Path | None, host_key: str | None, required: "Required") -> None:
     """Check a proof, and print the events of its entry."""
     from landfast.tlog.proof import Proof
-    from landfast_cli import proving
-    from landfast_cli.log_sources import stored
+    from landfast_cli import log_sources, proving
 
+    content = log_sources.given(file)
     with _judged():
-        proof = Proof.decode(stored(file))
+        proof = Proof.decode(content)
         checkpoint = proof.check(_known(key))
         for line in proving.lines(proof, checkpoint, required.check(proof.note), _host_key(host_key)):
             click.echo(line)

@@ -23,6 +23,7 @@ def page(document: dict[str, Any]) -> str:
     environment.filters |= {"number": _number, "time": _time, "duration": durations.text, "rough": _rough}
     environment.filters["size"] = render.size
     environment.filters["intervals"] = partial(charts.intervals, period=period)
+    environment.filters["unknown"] = partial(charts.unknown, period=period, newest=document["log"]["newest"])
     environment.globals |= {"shown": SHOWN} | document
     shown = {"span": span(period), "charts": list(charts.days(document)), "commands": commands(document)}
     return environment.get_template("report.html").render(shown)

@@ -75,7 +75,7 @@ class Host:
             text = f"begins anew after an enrolment: what it recorded after sequence {self.last} is not here"
             yield self._finding("begun-anew", view, text)
         elif self.batches and view.first > self.last + 1:
-            yield self._finding("gap", view, f"sequence {self.last + 1} to {view.first - 1} are missing")
+            yield self._finding("gap", view, _missing(self.last + 1, view.first - 1))
         if self._anew(view):
             self.account.begin_anew()
         for text in self.account.take(view.message):
@@ -105,6 +105,10 @@ class Host:
 
     def _finding(self, kind: str, view: BatchView, text: str) -> Finding:
         return Finding(kind, text, host=self.name, sequence=view.first)
+
+
+def _missing(first: int, last: int) -> str:
+    return f"sequence {first} is missing" if first == last else f"sequence {first} to {last} are missing"
 
 
 def _parsed(told: str) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from landfast.tlog.cosignature import Cosigner
 from landfast.tlog.tiles import CHECKPOINT
 from landfast.tlog.witness import path_of
+from landfast_cli.report.charts import unknown
 from landfast_cli.report.page import page
 from landfast_cli.report.period import Period
 from landfast_cli.witnessed import Required
@@ -68,6 +69,17 @@ def _witnessed(entries: Sequence[bytes], cosigned: dict[Cosigner, int], required
 
 
 _KEYS = (COSIGNER.verifier, OTHER_COSIGNER.verifier)
+
+
+def test_the_strip_of_a_host_is_pale_where_nobody_can_tell() -> None:
+    """Before it is enrolled, on 4 October, and after the log's newest entry, 12 days later."""
+    host, log = report(_log(at("2026-10-04 00:00:00"), 289, 3600 * NS).entries[:-1])["hosts"][0], "2026-10-15T23:00:00Z"
+    october = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
+    assert list(unknown(host, october, log)) == [
+        {"left": "0.00", "width": "9.68"},
+        {"left": "48.25", "width": "51.75"},
+    ]
+    assert list(unknown(host, {"from": "2026-10-05T00:00:00Z", "to": "2026-10-06T00:00:00Z"}, log)) == []
 
 
 def test_what_witnesses_have_cosigned_of_the_period() -> None:
