@@ -140,6 +140,7 @@ def document(result: Result) -> dict[str, Any]:
         "completeness": result.review.completeness.document() if checkpoint else None,
         "begin": result.review.begin,
         "events": result.review.events,
+        "newest": _time(result.review.newest_ns),
         "hosts": {printable(host.name): _host_document(host) for host in result.review.hosts.values()},
     }
 
@@ -185,7 +186,9 @@ def show(result: Result) -> None:
 def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
     import click
 
-    click.echo(f"{checkpoint.origin}: {checkpoint.size} entries; hosts: {len(review.hosts)}, events: {review.events}")
+    newest = f"the newest stored {_time(review.newest_ns)} UTC; " if review.newest_ns else ""
+    told = f"{newest}hosts: {len(review.hosts)}, events: {review.events}"
+    click.echo(f"{checkpoint.origin}: {checkpoint.size} entries; {told}")
     if review.begin:
         click.echo(f"entries below {review.begin} are pruned: what follows is about those from there on")
     if review.hosts:
