@@ -107,10 +107,8 @@ def _uncovered(coverage: Coverage, newest: Checkpoint, newest_ns: int, expected:
     if last and last.checkpoint.size < newest.size:
         behind_s = newest_ns // 10**9 - last.time_s
         if behind_s > expected.silent_after_s:
-            text = (
-                f"only the first {last.checkpoint.size} of {newest.size} entries are cosigned, and {behind_s} s after"
-            )
-            yield Finding("witness", f"{text} {last.witness.name} the log still grew", index=last.checkpoint.size)
+            text = f"{last.witness.name} has cosigned only the first {last.checkpoint.size} of {newest.size} entries"
+            yield Finding("witness", f"{text}; the log still grew {behind_s} s later", index=last.checkpoint.size)
 
 
 def roster(file: Path | None) -> dict[str, frozenset[bytes]] | None:

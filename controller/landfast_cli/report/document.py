@@ -117,8 +117,8 @@ def _hosts(result: Result, found: Gathering, roster: Collection[str] | None) -> 
 
 
 def _left_out(result: Result, found: Gathering) -> dict[str, int]:
-    """What is in no other figure."""
-    size = result.checkpoint.size if result.checkpoint else 0
+    """What is in no other figure. What was pruned as announced is no entry that is left out."""
+    size = result.checkpoint.size - result.review.begin if result.checkpoint else 0
     return {
         "entries": size - found.entries,
         "dated_ahead": found.ahead,

@@ -296,7 +296,7 @@ def test_a_forked_log_is_cosigned_by_nobody_and_seen_by_all(
     assert Checkpoint.open(evidence.read_bytes(), _key(watched)).size > shown
     verdict = auditor.json("audit", "verify", "--witness", partner.key_file, "--silent-after", "0s", status=1)
     assert verdict["witnesses"]["covers"] < shown
-    assert ["only the first" in each["text"] for each in verdict["integrity"]["findings"]] == [True]
+    assert ["has cosigned only the first" in each["text"] for each in verdict["integrity"]["findings"]] == [True]
 
 
 def _incident(auditor: Person) -> str:
