@@ -97,6 +97,7 @@ def test_a_host_that_begins_with_a_file_of_its_own(own: int) -> None:
 
 
 def test_only_one_policy_can_be_a_hosts_own() -> None:
+    assert _Fleet().enrol().says(1, "file").says(2, "another").found() == [("policy", 2, 2)]
     assert _Fleet().accept(1, "first").enrol().says(7, "file").says(8, "file").found() == [("policy", 3, 2)]
 
 

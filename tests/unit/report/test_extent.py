@@ -101,6 +101,13 @@ def test_what_witnesses_have_cosigned_of_the_period() -> None:
     assert "--witnesses-needed 1" in page(one)
 
 
+@pytest.mark.parametrize(("size", "all_of_it"), [(299, False), (300, True)])
+def test_the_last_entry_of_the_period_is_covered_or_not(size: int, all_of_it: bool) -> None:
+    entries = _log(at("2026-10-01 00:00:00"), 300, 3600 * NS).entries
+    found = _witnessed(entries, {COSIGNER: size}, Required(_KEYS[:1], 1))
+    assert (found["log"]["last"], found["witnesses"]["all"]) == (299, all_of_it)
+
+
 def test_without_enough_cosignatures_nothing_is_covered() -> None:
     entries = _log(at("2026-10-01 00:00:00"), 300, 3600 * NS).entries
     found = _witnessed(entries, {COSIGNER: 301}, Required(_KEYS, 2))
