@@ -152,10 +152,10 @@ def _host_document(host: Host) -> dict[str, Any]:
         "folded": host.account.folded,
         "lost": host.account.lost,
         "banned": host.banned,
+        "own_policy": _own_policy(host.in_force),
         "event_keys": sorted(map(event_key.text, host.keys)),
         "keys_from": "roster" if host.own_keys else "log" if host.keys else None,
         "rekeyed": host.rekeyed,
-        "own_policy": _own_policy(host.in_force),
         "newest": _time(host.received_ns),
     }
 
@@ -192,20 +192,22 @@ def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
     if review.hosts:
         headings = ("host", "sequence", "events", "folded", "lost", "newest (UTC)")
         output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
+    if own := [host for host in review.hosts.values() if host.in_force.is_own]:
+        told = _listed(own, lambda host: printable(host.name))
+        click.echo(f"{len(own)} hosts have had no policy of the log yet, but one of their own: {told}")
     if review.trusting:
         click.echo(_trusting(review.trusting))
-    if own := [printable(name) for name, host in sorted(review.hosts.items()) if host.in_force.is_own]:
-        click.echo(f"{len(own)} hosts have had no policy of the log yet, but one of their own: {_names(own)}")
 
 
 def _trusting(hosts: list[Host]) -> str:
     """Whose signatures prove no more than the log does."""
-    names = [_with_change(host) for host in sorted(hosts, key=lambda host: host.name)]
-    return f"keys of {len(names)} hosts are the log's word (better put them into the roster): {_names(names)}"
+    told = _listed(hosts, _with_change)
+    return f"keys of {len(hosts)} hosts are the log's word (better put them into the roster): {told}"
 
 
-def _names(names: list[str]) -> str:
-    """The first of them."""
+def _listed(hosts: list[Host], name: Callable[[Host], str]) -> str:
+    """The first names of them."""
+    names = [name(host) for host in sorted(hosts, key=lambda host: host.name)]
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
