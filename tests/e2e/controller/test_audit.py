@@ -234,6 +234,22 @@ async def test_paths_that_are_none_and_parts_that_are_not_there(deployment: Depl
         assert code_of(failure) == code
 
 
+async def test_readers_who_hang_up_end_nothing_but_their_own_calls(fragile: Deployment) -> None:
+    """Whatever the controller is at with a call, at that moment."""
+    async with fragile.channel(fragile.approver) as channel:
+        stub = AuditServiceStub(channel)
+        size = int((await stub.ReadLog(ReadLogRequest(path="checkpoint"))).content.split(b"\n")[1])
+        request = ReadLogRequest(path=f"tile/entries/000.p/{size}")
+        assert (await stub.ReadLog(request)).content
+        for number in range(500):
+            call = stub.ReadLog(request)
+            await asyncio.sleep(number % 50 / 10_000)
+            call.cancel()
+        assert (await stub.ReadLog(request)).content
+    assert fragile.program is not None
+    assert fragile.program.process.poll() is None
+
+
 async def test_what_is_too_large_for_an_entry_is_refused(deployment: Deployment) -> None:
     host = deployment.name("host")
     await deployment.enrol(host)
