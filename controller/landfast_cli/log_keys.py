@@ -9,6 +9,8 @@ from landfast.v1.audit_pb2 import GetLogKeyRequest
 from landfast_cli.errors import AnswerIsNoError, BadInputError
 from landfast_cli.session import TIMEOUT_S, Session
 
+_REMEDY = "name the file with --key (log.pub of the controller), or log in again"
+
 
 def path_beside(config: Path) -> Path:
     return config.with_name(f"{config.name}.log.pub")
@@ -31,7 +33,7 @@ def read(given: Path | None, config: Path) -> VerifierKey:
     path = given or path_beside(config)
     try:
         return VerifierKey.parse(path.read_text())
-    except (OSError, UnicodeDecodeError, TlogError) as error:
-        raise BadInputError(
-            f"log key {path}: {error}; name the file with --key (log.pub of the controller), or log in again"
-        ) from None
+    except OSError as error:
+        raise BadInputError(f"log key {path}: {error.strerror}; {_REMEDY}") from None
+    except (UnicodeDecodeError, TlogError) as error:
+        raise BadInputError(f"log key {path}: {error}; {_REMEDY}") from None

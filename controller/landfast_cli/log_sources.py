@@ -36,7 +36,16 @@ def directory(root: Path) -> Read:
     return lambda path: stored(root / path)
 
 
+def given(path: Path) -> bytes:
+    """A file that somebody names. Raises CouldNotError when it cannot be read."""
+    try:
+        return stored(path)
+    except TlogError as error:
+        raise CouldNotError(f"{error}; name a file that there is") from None
+
+
 def stored(path: Path) -> bytes:
+    """A part of a log: its absence says something about the log."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

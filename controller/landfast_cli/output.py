@@ -1,4 +1,4 @@
-"""Output for people (tables that fit the terminal, 80 columns elsewhere) and for programs (JSON)."""
+"""Output for people (tables that fit the terminal, 200 columns elsewhere) and for programs (JSON)."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
-#: Of tables that are not printed on a terminal.
-_WIDTH = 80
+#: Of tables that are not printed on a terminal: whoever reads them there can scroll, or searches for lines.
+_WIDTH = 200
 
 _LINES = 40  # of a list
 

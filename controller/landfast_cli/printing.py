@@ -15,14 +15,14 @@ Printer = Callable[[SubscribeResponse, Filter], Iterator[str]]
 
 
 def text(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
-    """One line for each event."""
+    """One line for each event: the index of the entry that it is part of, the date, and what a host shows."""
     if response.WhichOneof("entry") == "control":
         if wanted.everything:
-            yield _control_line(ControlAction.FromString(response.control))
+            yield f"{response.index} {_control_line(ControlAction.FromString(response.control))}"
         return
     view = batch.decode(response.batch)
     for _, item in wanted.of(view):
-        yield render.line(view, item)
+        yield f"{response.index} {render.day(view, item)} {render.line(view, item)}"
 
 
 def documents(response: SubscribeResponse, wanted: Filter) -> Iterator[str]:
@@ -53,7 +53,7 @@ def _documents(response: SubscribeResponse, wanted: Filter) -> Iterator[dict[str
 
 
 def _control_line(control: ControlAction) -> str:
-    when = control.time.ToDatetime().isoformat(timespec="milliseconds")[11:23]
+    when = control.time.ToDatetime().isoformat(sep=" ", timespec="milliseconds")[:23]
     return f"{when} controller {action_name(control)}  {printable(control.text)} (by {printable(short(control.actor))})"
 
 

@@ -49,7 +49,7 @@ def lines(
 ) -> Iterator[str]:
     """What is proved, and what the entry says: a line for each event.
 
-    With the host's event key the batch must be signed by it: else AnswerIsNoError.
+    With a host's event key it must be a batch that is signed by it: else AnswerIsNoError.
     """
     entry = Entry.decode(proof.entry)
     signed = _signed(entry, host_key)
@@ -68,8 +68,10 @@ def lines(
 
 def _signed(entry: Entry, host_key: bytes | None) -> str:
     """Who says so."""
-    if entry.kind != Kind.BATCH:
+    if entry.kind != Kind.BATCH and host_key is None:
         return "recorded by the controller: no host has signed it"
+    if entry.kind != Kind.BATCH:
+        raise AnswerIsNoError("the entry is the controller's: no host has signed it; leave --host-key away")
     host = printable(batch.decode(entry.content).host)
     if host_key is None:
         return f"a batch of {host}; whether it has signed it is not checked: give its event key with --host-key"

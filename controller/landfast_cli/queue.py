@@ -1,7 +1,7 @@
 """Changes that wait for approval: fetched, checked, signed, printed."""
 
 import time as clock
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tuf.api.metadata import Metadata, Targets
@@ -89,10 +89,16 @@ def proposer(change: Change) -> str:
     return change.author.rpartition("/")[2]
 
 
-def row(change: Change) -> tuple[str, ...]:
+def rows(session: Session, changes: Iterable[Change], rules: Approvals) -> Iterator[tuple[str, ...]]:
+    """A row of each, as HEADINGS says. Who could still approve is in no list: open ones are fetched whole."""
+    for each in changes:
+        whole = fetch(session, each.id) if each.state == Change.STATE_OPEN else each
+        yield _row(whole, waiting(whole, rules))
+
+
+def _row(change: Change, who: str) -> tuple[str, ...]:
     ticket = f" ({change.ticket})" if change.ticket else ""
-    reason = change.reason + ticket
-    return str(change.id), state(change), str(change.version), short(change.author), reason, waiting(change)
+    return str(change.id), state(change), str(change.version), short(change.author), change.reason + ticket, who
 
 
 def proposes_and_approves(change: Change, rules: Approvals) -> bool:

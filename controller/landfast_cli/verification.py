@@ -12,6 +12,7 @@ from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review, Taken
+from landfast.audit.versions import InForce
 from landfast.event import printable
 from landfast.event_key import EventKeyError
 from landfast.tlog.checkpoint import Checkpoint
@@ -106,10 +107,8 @@ def _uncovered(coverage: Coverage, newest: Checkpoint, newest_ns: int, expected:
     if last and last.checkpoint.size < newest.size:
         behind_s = newest_ns // 10**9 - last.time_s
         if behind_s > expected.silent_after_s:
-            text = (
-                f"only the first {last.checkpoint.size} of {newest.size} entries are cosigned, and {behind_s} s after"
-            )
-            yield Finding("witness", f"{text} {last.witness.name} the log still grew", index=last.checkpoint.size)
+            text = f"{last.witness.name} has cosigned only the first {last.checkpoint.size} of {newest.size} entries"
+            yield Finding("witness", f"{text}; the log still grew {behind_s} s later", index=last.checkpoint.size)
 
 
 def roster(file: Path | None) -> dict[str, frozenset[bytes]] | None:
@@ -139,6 +138,7 @@ def document(result: Result) -> dict[str, Any]:
         "completeness": result.review.completeness.document() if checkpoint else None,
         "begin": result.review.begin,
         "events": result.review.events,
+        "newest": _time(result.review.newest_ns),
         "hosts": {printable(host.name): _host_document(host) for host in result.review.hosts.values()},
     }
 
@@ -152,11 +152,17 @@ def _host_document(host: Host) -> dict[str, Any]:
         "folded": host.account.folded,
         "lost": host.account.lost,
         "banned": host.banned,
+        "own_policy": _own_policy(host.in_force),
         "event_keys": sorted(map(event_key.text, host.keys)),
         "keys_from": "roster" if host.own_keys else "log" if host.keys else None,
         "rekeyed": host.rekeyed,
         "newest": _time(host.received_ns),
     }
+
+
+def _own_policy(found: InForce) -> dict[str, Any] | None:
+    """The one that it had when it was enrolled, if it was none of the log's."""
+    return found.own and {"version": found.own[0], "digest": found.own[1].hex(), "in_force": found.is_own}
 
 
 def show(result: Result) -> None:
@@ -178,21 +184,31 @@ def show(result: Result) -> None:
 def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
     import click
 
-    click.echo(f"{checkpoint.origin}: {checkpoint.size} entries; hosts: {len(review.hosts)}, events: {review.events}")
+    newest = f"the newest stored {_time(review.newest_ns)} UTC; " if review.newest_ns else ""
+    told = f"{newest}hosts: {len(review.hosts)}, events: {review.events}"
+    click.echo(f"{checkpoint.origin}: {checkpoint.size} entries; {told}")
     if review.begin:
         click.echo(f"entries below {review.begin} are pruned: what follows is about those from there on")
     if review.hosts:
         headings = ("host", "sequence", "events", "folded", "lost", "newest (UTC)")
         output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
+    if own := [host for host in review.hosts.values() if host.in_force.is_own]:
+        told = _listed(own, lambda host: printable(host.name))
+        click.echo(f"{len(own)} hosts have had no policy of the log yet, but one of their own: {told}")
     if review.trusting:
         click.echo(_trusting(review.trusting))
 
 
 def _trusting(hosts: list[Host]) -> str:
     """Whose signatures prove no more than the log does."""
-    names = [_with_change(host) for host in sorted(hosts, key=lambda host: host.name)]
-    told = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return f"keys of {len(names)} hosts are the log's word (better put them into the roster): {told}"
+    told = _listed(hosts, _with_change)
+    return f"keys of {len(hosts)} hosts are the log's word (better put them into the roster): {told}"
+
+
+def _listed(hosts: list[Host], name: Callable[[Host], str]) -> str:
+    """The first names of them."""
+    names = [name(host) for host in sorted(hosts, key=lambda host: host.name)]
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _with_change(host: Host) -> str:

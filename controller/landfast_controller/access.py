@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from landfast.identity import PEOPLE, Role
-from landfast_controller.callers import Caller, Context, caller_of
+from landfast_controller.callers import Caller, Context, identified
 from landfast_controller.errors import NotPermittedError, NotStoredError, RefusedError
 from landfast_controller.roster import Roster
 
@@ -138,7 +138,7 @@ class Gate(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _admitted(self, context: Context, method: str) -> AsyncIterator[None]:
         try:
-            caller = caller_of(context)
+            caller = identified(context)
             self._roster.check(caller)
             check_role(caller, method)
             async with self._roster.guard(caller):

@@ -1,5 +1,10 @@
-"""Who is calling: the identity in the client certificate of a connection."""
+"""Who is calling: the identity in the client certificate of a connection.
 
+It is read once, when a call begins. What is being recorded is finished also when the caller hangs up, and by then gRPC
+has let go of what a context is about: to ask it for the certificate ends the process (a segmentation fault).
+"""
+
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,8 +35,22 @@ class Caller:
         return self.id.name
 
 
-def caller_of(context: Context) -> Caller:
-    """The caller; never taken from a message."""
+_CURRENT: ContextVar[Caller] = ContextVar("caller")
+
+
+def identified(context: Context) -> Caller:
+    """The caller of a call that begins; never taken from a message."""
+    caller = _caller_of(context)
+    _CURRENT.set(caller)
+    return caller
+
+
+def current_caller() -> Caller:
+    """Who has made the call that this task works for."""
+    return _CURRENT.get()
+
+
+def _caller_of(context: Context) -> Caller:
     certificate = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
     if certificate is None:
         raise NotAuthenticatedError(

@@ -5,6 +5,7 @@ long as a timestamp lasts, and no other.
 """
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from securesystemslib.signer import Signer
@@ -118,9 +119,27 @@ class Trust:
 
 async def add_root(transaction: Transaction, content: bytes, version: int, actor: object) -> None:
     await transaction.connection.execute(insert(schema.roots), {"version": version, "content": content})
-    rules = Approvals.from_root(metadata.read_root(content).signed.unrecognized_fields)
-    words = f"root {version}: groups {', '.join(sorted(rules.groups)) or '(none)'}"
-    await transaction.record(action(ControlAction.KIND_ROOT_PUBLISHED, actor, str(version), words))
+    told = _told(metadata.read_root(content).signed) | {"fingerprint": metadata.fingerprint(content)}
+    names = (f"{what.replace('_', '-')} {told[what] or '(none)'}" for what in ("approvers", "break_glass", "groups"))
+    words = f"root {version}: {'; '.join(names)}"
+    await transaction.record(action(ControlAction.KIND_ROOT_PUBLISHED, actor, str(version), words, **told))
+
+
+def _told(root: Root) -> dict[str, str]:
+    """Who approves, who may break the glass, and which approvals a change takes, for the log."""
+    rules = Approvals.from_root(root.unrecognized_fields)
+    targets = [root.keys[keyid] for keyid in root.roles["targets"].keyids]
+    return {
+        "approvers": _list(map(keys.holder, targets)),
+        "break_glass": _list(map(keys.breaker, targets)),
+        "groups": _list(f"{name}={'+'.join(members)}" for name, members in rules.groups.items()),
+        "widening": _list(f"{group}={number}" for group, number in rules.widening.items()),
+        "narrowing": _list(f"{group}={number}" for group, number in rules.narrowing.items()),
+    }
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names) - {""}))
 
 
 def _files(version: int, targets: bytes, canonical: bytes) -> dict[str, bytes]:

@@ -66,7 +66,9 @@ def mirror(directory: Path, key: Path | None, required: "Required") -> None:
     """Copy what is new of the log to DIRECTORY, every entry verified on the way.
 
     It goes on where it ended, and keeps what the controller prunes. DIRECTORY
-    has the layout of c2sp.org/tlog-tiles: any web server can publish it.
+    has the layout of c2sp.org/tlog-tiles: any web server can publish it. Whether
+    hosts have signed their batches, and whether any is missing, tells
+    `landfast audit verify --offline DIRECTORY`.
     """
     from landfast_cli.mirroring import Mirror
     from landfast_cli.verification import progress_bar
@@ -117,8 +119,8 @@ def verify(
     Integrity: every entry leads to the root that the log has signed, and the
     hosts' batches to each other; each is signed by its host. A host's event key
     is the one in the roster, else the log's word. Completeness: no gap, no loss,
-    no silent host. What is pruned was announced in the log, and old enough by
-    its policy.
+    no silent host, no policy on a host that the log has not recorded. What is
+    pruned was announced in the log, and old enough by its policy.
     """
     import sys
 
@@ -225,7 +227,8 @@ def prove(index: int, out: Path, key: Path | None, offline: Path | None, require
 @audit.command(
     "check-proof",
     epilog="""\b
-Needs no controller and no log. Exit status: 0 proved, 1 not.
+Needs no controller and no log. Exit status: 0 proved, 1 not, 2 usage, 3 FILE
+cannot be read.
 
 \b
 Examples:
@@ -240,11 +243,11 @@ Examples:
 def check_proof(file: Path, key: Path | None, host_key: str | None, required: "Required") -> None:
     """Check a proof, and print the events of its entry."""
     from landfast.tlog.proof import Proof
-    from landfast_cli import proving
-    from landfast_cli.log_sources import stored
+    from landfast_cli import log_sources, proving
 
+    content = log_sources.given(file)
     with _judged():
-        proof = Proof.decode(stored(file))
+        proof = Proof.decode(content)
         checkpoint = proof.check(_known(key))
         for line in proving.lines(proof, checkpoint, required.check(proof.note), _host_key(host_key)):
             click.echo(line)

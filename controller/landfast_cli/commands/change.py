@@ -42,16 +42,16 @@ Examples:
 )
 @as_json_option
 def list_changes(ended: bool, as_json: bool) -> None:
-    """Open changes, newest first."""
-    from landfast_cli import output, queue
+    """Open changes, newest first, and who still has to approve them."""
+    from landfast_cli import output, queue, roots
     from landfast_cli.session import session
 
     with session() as current:
-        found = list(queue.listed(current, ended=ended))
-    if as_json:
-        output.document([queue.document(each) for each in found])
-    else:
-        output.table(queue.HEADINGS, map(queue.row, found))
+        found = queue.listed(current, ended=ended)
+        if as_json:
+            output.document([queue.document(each) for each in found])
+        else:
+            output.table(queue.HEADINGS, queue.rows(current, found, roots.rules(current)))
 
 
 @change.command(

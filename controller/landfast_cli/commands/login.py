@@ -40,5 +40,5 @@ def login(context: click.Context, controller: str, identity: Path, key: str | No
     log_keys.remember(path, log_key)
     click.echo(f"logged in at {controller} as {spiffe_id_of(certificate_of(Bundle.read(identity)))}")
     click.echo(f"root metadata: {metadata.fingerprint(believed)}")
-    click.echo(f"log key: {log_key}")
+    click.echo(f"log key: {log_key} (told by the controller: compare it with the one that its people gave you)")
     click.echo(f"remembered in {path}")

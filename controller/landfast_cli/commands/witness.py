@@ -47,7 +47,8 @@ def create(directory: Path, name: str) -> None:
 @witness.command(
     epilog="""\b
 Exit status: 0 cosigned, 1 the log does not go on from what was cosigned, 2 usage,
-3 the controller cannot be reached (without --once that is tried again).
+3 the controller cannot be reached, or names no witness yet (without --once that
+is tried again).
 
 \b
 Examples:

@@ -1,13 +1,13 @@
-"""Everything else that somebody did to the deployment, in the order of the log."""
+"""Everything else that somebody did to the deployment, in the order of the log, and who has read that."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
 from landfast.v1.audit_pb2 import ControlAction
 from landfast_cli.printing import action_name
-from landfast_cli.report.bounds import Kept
+from landfast_cli.report.bounds import Groups, Kept, Sum
 from landfast_cli.report.ledgers import Step
-from landfast_cli.report.texts import told
+from landfast_cli.report.texts import told, who
 
 _A = ControlAction
 
@@ -28,7 +28,7 @@ _SECTIONS = {
 }
 
 #: What happens all the time: only counted.
-_COUNTED = frozenset((_A.KIND_HOST_RENEWED, _A.KIND_POLICY_APPLIED))
+_COUNTED = frozenset((_A.KIND_HOST_RENEWED, _A.KIND_POLICY_APPLIED, _A.KIND_LOG_READ))
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,19 @@ class Done:
 
 @dataclass
 class Actions:
-    """`sections` by name, `counted` by kind."""
+    """`sections` by name, `counted` by kind; `readers` are those who have read the log."""
 
     sections: dict[str, Kept[Done]] = field(
         default_factory=lambda: {s: Kept() for s in (HOSTS, PEOPLE, TROUBLE, OTHER)}
     )
     counted: Counter[str] = field(default_factory=Counter)
+    readers: Groups[str] = field(default_factory=Groups)
 
     def take(self, action: ControlAction, index: int) -> None:
         kind = action_name(action)
+        if action.kind == _A.KIND_LOG_READ:
+            at_ns = action.time.ToNanoseconds()
+            self.readers.add(who(action), Sum(at_ns, at_ns, 1))
         if action.kind in _COUNTED:
             self.counted[kind] += 1
             return

@@ -24,10 +24,23 @@ def days(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def intervals(host: dict[str, Any], period: dict[str, str]) -> Iterator[dict[str, str]]:
     """Where in a period a host was silent."""
-    begin, end = parse_time(period["from"]), parse_time(period["to"])
     for each in host["silences"]["rows"]:
-        at, to = ((parse_time(each[name]) - begin) / (end - begin) * 100 for name in ("from", "to"))
-        yield {"left": f"{at:.2f}", "width": f"{max(to - at, 0.1):.2f}"}
+        yield _interval(each["from"], each["to"], period)
+
+
+def unknown(host: dict[str, Any], period: dict[str, str], newest: str) -> Iterator[dict[str, str]]:
+    """Where in a period nobody can tell: before the host is in the log, and after the log's `newest` entry."""
+    begun = host["enrolled"] or host["first"]
+    if period["from"] < begun < period["to"]:
+        yield _interval(period["from"], begun, period)
+    if period["from"] < newest < period["to"]:
+        yield _interval(newest, period["to"], period)
+
+
+def _interval(since: str, until: str, period: dict[str, str]) -> dict[str, str]:
+    begin, end = parse_time(period["from"]), parse_time(period["to"])
+    at, to = ((parse_time(text) - begin) / (end - begin) * 100 for text in (since, until))
+    return {"left": f"{at:.2f}", "width": f"{max(to - at, 0.1):.2f}"}
 
 
 def _days(period: dict[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from landfast.tlog.note import VerifierKey
 from landfast_cli.report import rows
 from landfast_cli.report.coverage import Host
 from landfast_cli.report.gathering import Gathering
+from landfast_cli.report.period import NS
 from landfast_cli.report.texts import told, utc
 from landfast_cli.verification import Result, place
 
@@ -30,6 +31,7 @@ def document(result: Result, found: Gathering, key: VerifierKey, roster: Collect
         "landfast": version("landfast"),
         "period": {"from": begin, "to": end},
         "log": _log(result, found, key),
+        "witnesses": _witnesses(result, found),
         "holds": result.holds,
         "integrity": _verdict(result.integrity, found),
         "completeness": _verdict(result.review.completeness, found),
@@ -49,6 +51,7 @@ def document(result: Result, found: Gathering, key: VerifierKey, roster: Collect
         "notices": rows.notices(found.notices),
         "actions": {name: rows.done(kept) for name, kept in found.actions.sections.items()},
         "counted_actions": dict(sorted(found.actions.counted.items())),
+        "readers": rows.readers(found.actions.readers),
         "left_out": _left_out(result, found),
     }
 
@@ -60,10 +63,28 @@ def _log(result: Result, found: Gathering, key: VerifierKey) -> dict[str, Any]:
         "key": str(key),
         "size": checkpoint.size if checkpoint else None,
         "root": checkpoint.root.hex() if checkpoint else None,
+        "begin": result.review.begin,
+        "oldest": utc(found.oldest_ns) if found.entries else None,
         "newest": utc(found.newest_ns) if found.entries else None,
         "first": found.first,
         "last": found.last,
+        "begun": not result.review.begin or 0 < found.oldest_ns <= found.period.begin_ns,
         "ended": found.newest_ns >= found.period.end_ns,
+    }
+
+
+def _witnesses(result: Result, found: Gathering) -> dict[str, Any] | None:
+    """Who was to cosign the log and who has, as far as that was asked; whether all of the period is covered."""
+    required, covered = result.coverage.required, result.coverage.document()
+    if not required.keys:
+        return None
+    cosigned = [each | {"time": utc(each["time"] * NS)} for each in covered["cosigned"]]
+    return {
+        "required": list(map(str, required.keys)),
+        "needed": required.needed,
+        "covers": covered["covers"],
+        "cosigned": cosigned,
+        "all": found.last is None or found.last < covered["covers"],
     }
 
 
@@ -96,8 +117,8 @@ def _hosts(result: Result, found: Gathering, roster: Collection[str] | None) -> 
 
 
 def _left_out(result: Result, found: Gathering) -> dict[str, int]:
-    """What is in no other figure."""
-    size = result.checkpoint.size if result.checkpoint else 0
+    """What is in no other figure. What was pruned as announced is no entry that is left out."""
+    size = result.checkpoint.size - result.review.begin if result.checkpoint else 0
     return {
         "entries": size - found.entries,
         "dated_ahead": found.ahead,

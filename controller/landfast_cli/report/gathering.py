@@ -46,6 +46,7 @@ class Gathering:
         self.last: int | None = None
         self.entries = 0  # that were taken in
         self.ahead = 0  # events that are dated after they were stored
+        self.oldest_ns = 0
         self.newest_ns = 0
         self._followers = self._who_follows()
         return self.see
@@ -71,6 +72,7 @@ class Gathering:
 
     def see(self, taken: Taken) -> None:
         self.entries += 1
+        self.oldest_ns = self.oldest_ns or taken.received_ns
         self.newest_ns = taken.received_ns
         if isinstance(taken.content, BatchView):
             self._batch(taken.content, taken)

@@ -19,6 +19,7 @@ _ORDINARY = frozenset(
         _N.NOTICE_KIND_TAGGED,
         _N.NOTICE_KIND_CANARY_PASSED,
         _N.NOTICE_KIND_SHADOW,
+        _N.NOTICE_KIND_HEARTBEAT,
     )
 )
 

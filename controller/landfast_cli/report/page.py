@@ -23,6 +23,7 @@ def page(document: dict[str, Any]) -> str:
     environment.filters |= {"number": _number, "time": _time, "duration": durations.text, "rough": _rough}
     environment.filters["size"] = render.size
     environment.filters["intervals"] = partial(charts.intervals, period=period)
+    environment.filters["unknown"] = partial(charts.unknown, period=period, newest=document["log"]["newest"])
     environment.globals |= {"shown": SHOWN} | document
     shown = {"span": span(period), "charts": list(charts.days(document)), "commands": commands(document)}
     return environment.get_template("report.html").render(shown)
@@ -43,14 +44,23 @@ def commands(document: dict[str, Any]) -> str:
     """How somebody else makes the report again."""
     period, roster = document["period"], "" if document["roster"] is None else " --hosts roster.txt"
     log = f"--offline ./log --key log.pub{roster} --silent-after {durations.text(document['silent_after'])}"
+    witnesses = _witnesses(document["witnesses"])
     return "\n".join(
         (
-            "landfast audit mirror ./log --key log.pub",
-            f"landfast audit verify {log}",
-            f"landfast audit report {log} \\",
+            f"landfast audit mirror ./log --key log.pub{witnesses}",
+            f"landfast audit verify {log}{witnesses}",
+            f"landfast audit report {log}{witnesses} \\",
             f"    --from {period['from']} --to {period['to']} --out report.html",
         )
     )
+
+
+def _witnesses(asked: dict[str, Any] | None) -> str:
+    """The options that require the same cosignatures."""
+    if asked is None:
+        return ""
+    keys = [f"--witness {key}" for key in asked["required"]]
+    return "".join(f" \\\n    {option}" for option in (*keys, f"--witnesses-needed {asked['needed']}"))
 
 
 def _next_month(day: date) -> date:

@@ -59,6 +59,13 @@ def notices(gathered: Notices) -> Rows:
     return table(rows, gathered.groups.beyond)
 
 
+def readers(groups: Groups[str]) -> Rows:
+    """Who has read the log: how often that was told, once an hour of each at most."""
+    found = sorted(groups.sums.items())
+    rows = ({"who": name, "count": of.count, "first": utc(of.first_ns), "last": utc(of.last_ns)} for name, of in found)
+    return table(rows, groups.beyond)
+
+
 def host(each: Host, expected: bool, findings: Counter[str]) -> dict[str, Any]:
     """`findings` are those about its events of the period, by kind."""
     return {

@@ -151,7 +151,8 @@ def _where(view: BatchView, item: Event) -> tuple[str, str]:
 
 def _why(view: BatchView, item: Event) -> str:
     """The rule that allowed it, or the reason where no single rule did."""
-    return told(view.rule(item)) or render.name(Reason, item.reason)
+    several = " (more than one allows it)" if item.reason == Reason.RULE and not item.rule else ""
+    return told(view.rule(item)) or render.name(Reason, item.reason) + several
 
 
 def _process(view: BatchView, item: Event) -> str:

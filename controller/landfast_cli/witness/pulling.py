@@ -13,7 +13,7 @@ from landfast.tlog.tree import Read, Tree
 from landfast.tlog.witness import NEXT, Submission
 from landfast.v1.audit_pb2 import AddCosignatureRequest
 from landfast_cli import log_sources
-from landfast_cli.errors import CliError
+from landfast_cli.errors import CliError, CouldNotError
 from landfast_cli.refusals import error_of, is_passing
 from landfast_cli.session import TIMEOUT_S, Session
 from landfast_cli.witness.judge import Witness
@@ -22,10 +22,11 @@ from landfast_cli.witness.judge import Witness
 def pull(session: Session, witness: Witness, log: VerifierKey) -> Checkpoint:
     """Cosigns the checkpoint that the controller asks for, unless that is done.
 
-    Raises TlogError for a log that does not go on from what was cosigned. The checkpoint that forks is kept.
+    Raises TlogError for a log that does not go on from what was cosigned, CouldNotError while the controller has no
+    witness. The checkpoint that forks is kept.
     """
     read = log_sources.controller(session)
-    note = read(NEXT)
+    note = _asked(read)
     newest = Checkpoint.open(note, log)
     if not witness.cosigner.verifier.signatures(note):
         line = witness.cosign(_submission(note, newest, witness, log, read))
@@ -34,15 +35,26 @@ def pull(session: Session, witness: Witness, log: VerifierKey) -> Checkpoint:
 
 
 def pulling(session: Session, witness: Witness, log: VerifierKey, every_s: float) -> Iterator[Checkpoint | CliError]:
-    """Again and again; a controller that cannot be reached is tried again."""
+    """Again and again; a controller that cannot be reached, or asks no witness, is tried again."""
     while True:
         try:
             yield pull(session, witness, log)
+        except CouldNotError as error:
+            yield error
         except grpc.RpcError as failure:
             if not is_passing(failure):
                 raise
             yield error_of(failure, session.login.controller)
         time.sleep(every_s)
+
+
+def _asked(read: Read) -> bytes:
+    """The checkpoint that witnesses are to cosign now."""
+    try:
+        return read(NEXT)
+    except TlogError:
+        why = "the controller's configuration names no witness yet; give your key (witness.pub) to whoever runs it"
+        raise CouldNotError(why) from None
 
 
 def _submission(note: bytes, newest: Checkpoint, witness: Witness, log: VerifierKey, read: Read) -> Submission:

@@ -27,7 +27,7 @@ from landfast.v1.shadow_pb2 import Shadow
 from landfast_controller import enrolment, hosts, renewal
 from landfast_controller.authority import requested_key
 from landfast_controller.beside import beside
-from landfast_controller.callers import Caller, Context, caller_of
+from landfast_controller.callers import Caller, Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import InvalidError, RefusedError
 from landfast_controller.ingest import Signer
@@ -64,7 +64,7 @@ class AgentService(AgentServiceServicer):
     deployment: Deployment
 
     async def Enroll(self, request: EnrollRequest, context: Context) -> EnrollResponse:
-        caller, host, key = caller_of(context), enrolment.checked_host(request.host), requested_key(request.csr)
+        caller, host, key = current_caller(), enrolment.checked_host(request.host), requested_key(request.csr)
         signer, pair = enrolment.proved_event_key(request), self._pair(host, key)
         self._settle(await self.deployment.store.write(lambda tx: enrolment.enrol(tx, caller, pair, signer)))
         _log.info("host enrolled", host=host, token=caller.name)
@@ -72,7 +72,7 @@ class AgentService(AgentServiceServicer):
         return EnrollResponse(certificate=certificate, authority=self.deployment.authority.pem, recovery=recovery)
 
     async def Renew(self, request: RenewRequest, context: Context) -> RenewResponse:
-        caller, key = caller_of(context), requested_key(request.csr)
+        caller, key = current_caller(), requested_key(request.csr)
         pair = self._pair(caller.name, key)
         self._settle(await self.deployment.store.write(lambda tx: renewal.renew(tx, caller, pair)))
         _log.info("certificate renewed", host=caller.name, by=caller.role, expires=str(pair.agent.not_valid_after_utc))
@@ -82,7 +82,7 @@ class AgentService(AgentServiceServicer):
     async def Sync(  # type: ignore[override]  # writes to the context: a generator could not clean up in time
         self, request_iterator: AsyncIterator[SyncRequest], context: Context
     ) -> None:
-        caller = caller_of(context)
+        caller = current_caller()
         hello = await _hello(context)
         with self.deployment.presence.connected(caller.name) as seat:
             await asyncio.shield(asyncio.ensure_future(self._greet(caller, hello)))
@@ -103,7 +103,7 @@ class AgentService(AgentServiceServicer):
         self, request_iterator: AsyncIterator[PushRequest], context: Context
     ) -> None:
         pending: _Pending = asyncio.Queue(_WINDOW)
-        host = caller_of(context).name
+        host = current_caller().name
         async with self.deployment.store.reading() as connection:
             signer = Signer(host, await hosts.event_key(connection, host))
         async with beside(self._take(request_iterator, signer, pending)):

@@ -16,7 +16,7 @@ from landfast.v1.audit_pb2 import (
 )
 from landfast.v1.audit_pb2_grpc import AuditServiceServicer
 from landfast_controller import matching, pages, resources
-from landfast_controller.callers import Context, caller_of
+from landfast_controller.callers import Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import OutOfRangeError
 from landfast_controller.matching import Filter
@@ -33,7 +33,7 @@ class AuditService(AuditServiceServicer):
     async def Subscribe(self, request: SubscribeRequest, context: Context) -> AsyncIterator[SubscribeResponse]:
         wanted = matching.requested(request)
         position = await self._start(request)
-        await self.deployment.exports.note(caller_of(context), position, "Subscribe")
+        await self.deployment.exports.note(current_caller(), position, "Subscribe")
         if request.WhichOneof("start") is None:
             position = self.deployment.store.head.index  # after the entry that tells of this reader
         if request.WhichOneof("start") != "from_index" and position:
@@ -48,7 +48,7 @@ class AuditService(AuditServiceServicer):
     async def ReadLog(self, request: ReadLogRequest, context: Context) -> ReadLogResponse:
         content = await resources.read(self.deployment.store, request.path)
         if request.path.startswith(_BUNDLES):
-            await self.deployment.exports.note(caller_of(context), resources.parsed(request.path).begin, "ReadLog")
+            await self.deployment.exports.note(current_caller(), resources.parsed(request.path).begin, "ReadLog")
         return ReadLogResponse(content=content)
 
     async def GetLogKey(self, request: GetLogKeyRequest, context: Context) -> GetLogKeyResponse:

@@ -25,7 +25,7 @@ from landfast.v1.fleet_pb2_grpc import FleetServiceServicer
 from landfast_controller import enrolment, hosts, identities, membership
 from landfast_controller.actions import checked_reason
 from landfast_controller.authority import requested_key
-from landfast_controller.callers import Context, caller_of
+from landfast_controller.callers import Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import InvalidError
 from landfast_controller.rollout.plan import check_label
@@ -42,7 +42,7 @@ class FleetService(FleetServiceServicer):
         return GetHostResponse(host=await self._host(enrolment.checked_host(request.name)))
 
     async def CreateToken(self, request: CreateTokenRequest, context: Context) -> CreateTokenResponse:
-        actor, host = caller_of(context), enrolment.checked_host(request.host) if request.host else ""
+        actor, host = current_caller(), enrolment.checked_host(request.host) if request.host else ""
         life = identities.lifetime(request.lifetime_s, enrolment.TOKEN_LIFETIME, enrolment.LONGEST_TOKEN_LIFETIME)
         token = enrolment.new_token(self.deployment.authority, requested_key(request.csr), life)
         await self.deployment.store.write(lambda transaction: enrolment.add_token(transaction, token, host, actor))
@@ -53,25 +53,25 @@ class FleetService(FleetServiceServicer):
         return response
 
     async def BanHost(self, request: BanHostRequest, context: Context) -> BanHostResponse:
-        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
+        actor, name, reason = current_caller(), enrolment.checked_host(request.name), checked_reason(request.reason)
         await self.deployment.store.write(lambda transaction: membership.ban(transaction, actor, name, reason))
         self.deployment.roster.ban(name, reason)
         return BanHostResponse(host=await self._host(name))
 
     async def UnbanHost(self, request: UnbanHostRequest, context: Context) -> UnbanHostResponse:
-        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
+        actor, name, reason = current_caller(), enrolment.checked_host(request.name), checked_reason(request.reason)
         await self.deployment.store.write(lambda transaction: membership.unban(transaction, actor, name, reason))
         self.deployment.roster.unban(name)
         return UnbanHostResponse(host=await self._host(name))
 
     async def LabelHost(self, request: LabelHostRequest, context: Context) -> LabelHostResponse:
-        actor, name, label = caller_of(context), enrolment.checked_host(request.name), _label(request.label)
+        actor, name, label = current_caller(), enrolment.checked_host(request.name), _label(request.label)
         await self.deployment.store.write(lambda tx: membership.label(tx, actor, name, label, remove=request.remove))
         self.deployment.conductor.notice()
         return LabelHostResponse(host=await self._host(name))
 
     async def EvictHost(self, request: EvictHostRequest, context: Context) -> EvictHostResponse:
-        actor, name, reason = caller_of(context), enrolment.checked_host(request.name), checked_reason(request.reason)
+        actor, name, reason = current_caller(), enrolment.checked_host(request.name), checked_reason(request.reason)
         ended = await self.deployment.store.write(lambda tx: membership.evict(tx, actor, name, reason))
         self.deployment.roster.withdraw(ended)
         return EvictHostResponse(host=await self._host(name))

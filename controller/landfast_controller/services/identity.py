@@ -21,7 +21,7 @@ from landfast.v1.fleet_pb2_grpc import IdentityServiceServicer
 from landfast_controller import identities
 from landfast_controller.actions import action
 from landfast_controller.authority import requested_key, serial_of
-from landfast_controller.callers import Caller, Context, caller_of
+from landfast_controller.callers import Caller, Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError
 from landfast_controller.store import Transaction
@@ -35,7 +35,7 @@ class IdentityService(IdentityServiceServicer):
     deployment: Deployment
 
     async def CreateIdentity(self, request: CreateIdentityRequest, context: Context) -> CreateIdentityResponse:
-        actor, key = caller_of(context), requested_key(request.csr)
+        actor, key = current_caller(), requested_key(request.csr)
         holder = SpiffeId(self.deployment.authority.domain, _role(request.role), _name(request.name))
         life = identities.lifetime(request.lifetime_s, LIFETIME, LONGEST_LIFETIME)
         certificate = self.deployment.authority.issue(holder, key, life)
@@ -49,7 +49,7 @@ class IdentityService(IdentityServiceServicer):
             return ListIdentitiesResponse(identities=await identities.all_of(connection, PEOPLE))
 
     async def RevokeIdentity(self, request: RevokeIdentityRequest, context: Context) -> RevokeIdentityResponse:
-        actor, name = caller_of(context), _name(request.name)
+        actor, name = current_caller(), _name(request.name)
         identity, serials = await self.deployment.store.write(lambda tx: revoke(tx, actor, name))
         self.deployment.roster.withdraw(serials)
         return RevokeIdentityResponse(identity=identity)

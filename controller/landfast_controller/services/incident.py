@@ -14,7 +14,7 @@ from landfast.v1.incident_pb2 import (
 )
 from landfast.v1.incident_pb2_grpc import IncidentServiceServicer
 from landfast_controller.actions import checked_reason
-from landfast_controller.callers import Context, caller_of
+from landfast_controller.callers import Context, current_caller
 from landfast_controller.deployment import Deployment
 
 
@@ -31,10 +31,10 @@ class IncidentService(IncidentServiceServicer):
     async def AcknowledgeIncident(
         self, request: AcknowledgeIncidentRequest, context: Context
     ) -> AcknowledgeIncidentResponse:
-        found = await self.deployment.desk.acknowledge(caller_of(context), request.id)
+        found = await self.deployment.desk.acknowledge(current_caller(), request.id)
         return AcknowledgeIncidentResponse(incident=found)
 
     async def CloseIncident(self, request: CloseIncidentRequest, context: Context) -> CloseIncidentResponse:
         reason = checked_reason(request.reason)
-        found = await self.deployment.desk.close(caller_of(context), request.id, reason)
+        found = await self.deployment.desk.close(current_caller(), request.id, reason)
         return CloseIncidentResponse(incident=found)

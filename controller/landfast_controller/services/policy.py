@@ -25,7 +25,7 @@ from landfast.v1.policy_pb2 import (
 )
 from landfast.v1.policy_pb2_grpc import PolicyServiceServicer
 from landfast_controller import changes, policies
-from landfast_controller.callers import Context, caller_of
+from landfast_controller.callers import Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import NotFoundError
 
@@ -50,7 +50,7 @@ class PolicyService(PolicyServiceServicer):
             return ListPoliciesResponse(policy_versions=await policies.history(connection, request.before, limit))
 
     async def ProposePolicy(self, request: ProposePolicyRequest, context: Context) -> ProposePolicyResponse:
-        caller, why = caller_of(context), (request.reason, request.ticket)
+        caller, why = current_caller(), (request.reason, request.ticket)
         change, version = await self.deployment.proposals.propose(
             caller, request.canonical, request.targets, why, at_once=request.at_once
         )
@@ -68,20 +68,20 @@ class PolicyService(PolicyServiceServicer):
         return GetChangeResponse(change=changes.message(row, self.deployment.trust, time.time_ns(), whole=True))
 
     async def ApproveChange(self, request: ApproveChangeRequest, context: Context) -> ApproveChangeResponse:
-        caller, proposals = caller_of(context), self.deployment.proposals
+        caller, proposals = current_caller(), self.deployment.proposals
         signed = request.key_id, request.signature
         change, version = await proposals.approve(caller, request.id, signed, at_once=request.at_once)
         return ApproveChangeResponse(change=change, policy_version=version)
 
     async def CloseChange(self, request: CloseChangeRequest, context: Context) -> CloseChangeResponse:
-        change = await self.deployment.proposals.close(caller_of(context), request.id, request.reason)
+        change = await self.deployment.proposals.close(current_caller(), request.id, request.reason)
         return CloseChangeResponse(change=change)
 
     async def ListRoots(self, request: ListRootsRequest, context: Context) -> ListRootsResponse:
         return ListRootsResponse(roots=self.deployment.trust.roots)
 
     async def PublishRoot(self, request: PublishRootRequest, context: Context) -> PublishRootResponse:
-        version = await self.deployment.proposals.publish_root(caller_of(context), request.root)
+        version = await self.deployment.proposals.publish_root(current_caller(), request.root)
         return PublishRootResponse(version=version)
 
 

@@ -13,7 +13,7 @@ from landfast.v1.rollout_pb2 import (
 )
 from landfast.v1.rollout_pb2_grpc import RolloutServiceServicer
 from landfast_controller.actions import checked_reason
-from landfast_controller.callers import Context, caller_of
+from landfast_controller.callers import Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.rollout import telling
 
@@ -26,11 +26,11 @@ class RolloutService(RolloutServiceServicer):
         return GetRolloutResponse(rollout=await self._rollout())
 
     async def PauseRollout(self, request: PauseRolloutRequest, context: Context) -> PauseRolloutResponse:
-        await self.deployment.conductor.pause(caller_of(context), checked_reason(request.reason))
+        await self.deployment.conductor.pause(current_caller(), checked_reason(request.reason))
         return PauseRolloutResponse(rollout=await self._rollout())
 
     async def ResumeRollout(self, request: ResumeRolloutRequest, context: Context) -> ResumeRolloutResponse:
-        await self.deployment.conductor.resume(caller_of(context), checked_reason(request.reason))
+        await self.deployment.conductor.resume(current_caller(), checked_reason(request.reason))
         return ResumeRolloutResponse(rollout=await self._rollout())
 
     async def _rollout(self) -> Rollout:

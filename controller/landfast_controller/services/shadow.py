@@ -19,7 +19,7 @@ from landfast.v1.shadow_pb2 import (
 from landfast.v1.shadow_pb2_grpc import ShadowServiceServicer
 from landfast_controller import enrolment, identities, shadows
 from landfast_controller.actions import checked_reason
-from landfast_controller.callers import Context, caller_of
+from landfast_controller.callers import Context, current_caller
 from landfast_controller.deployment import Deployment
 from landfast_controller.errors import InvalidError
 from landfast_controller.shadows import NewShadow
@@ -31,12 +31,12 @@ class ShadowService(ShadowServiceServicer):
 
     async def StartShadow(self, request: StartShadowRequest, context: Context) -> StartShadowResponse:
         hosts, new = _hosts(request.hosts), await asyncio.to_thread(_checked, request)
-        names = await self.deployment.shadows.start(caller_of(context), new, hosts)
+        names = await self.deployment.shadows.start(current_caller(), new, hosts)
         return StartShadowResponse(shadows=await self._listed(names))
 
     async def StopShadow(self, request: StopShadowRequest, context: Context) -> StopShadowResponse:
         hosts, reason = _hosts(request.hosts), checked_reason(request.reason)
-        names = await self.deployment.shadows.stop(caller_of(context), hosts, reason)
+        names = await self.deployment.shadows.stop(current_caller(), hosts, reason)
         return StopShadowResponse(shadows=await self._listed(names))
 
     async def ListShadows(self, request: ListShadowsRequest, context: Context) -> ListShadowsResponse:

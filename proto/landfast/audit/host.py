@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from landfast import batch, event_key
 from landfast.audit.account import Account
 from landfast.audit.findings import Finding
+from landfast.audit.versions import InForce, Versions
 from landfast.batch import BatchView, Sealed
 from landfast.v1.batch_pb2 import NoticeKind
 
@@ -31,6 +32,7 @@ class Host:
     events: int = 0
     received_ns: int = 0
     account: Account = field(default_factory=Account)
+    in_force: InForce = field(default_factory=InForce)
 
     @property
     def keys(self) -> frozenset[bytes]:
@@ -43,6 +45,7 @@ class Host:
         if self.logged_key and key != self.logged_key:
             self.rekeyed = index
         self.enrolled, self.logged_key = index, key
+        self.in_force.begin_anew()
         if not key:
             yield Finding("unknown-key", "enrolled without an event key: nothing proves its batches", host=self.name)
         elif self.own_keys and key not in self.own_keys:
@@ -66,17 +69,19 @@ class Host:
                 "chain", view, f"the batch does not name the hash of the one before it, {self.digest.hex()}"
             )
 
-    def missing(self, view: BatchView) -> Iterator[Finding]:
-        """What is missing before `view` or in it: against completeness."""
+    def missing(self, view: BatchView, versions: Versions) -> Iterator[Finding]:
+        """What is missing before `view` or in it, or in what the log says of policies: against completeness."""
         if self.batches and self._anew(view):
             text = f"begins anew after an enrolment: what it recorded after sequence {self.last} is not here"
             yield self._finding("begun-anew", view, text)
         elif self.batches and view.first > self.last + 1:
-            yield self._finding("gap", view, f"sequence {self.last + 1} to {view.first - 1} are missing")
+            yield self._finding("gap", view, _missing(self.last + 1, view.first - 1))
         if self._anew(view):
             self.account.begin_anew()
         for text in self.account.take(view.message):
             yield self._finding("counters", view, text)
+        for text in self.in_force.take(view.message, versions):
+            yield self._finding("policy", view, text)
         yield from self._told(view)
 
     def advance(self, view: BatchView, digest: bytes, received_ns: int) -> None:
@@ -100,6 +105,10 @@ class Host:
 
     def _finding(self, kind: str, view: BatchView, text: str) -> Finding:
         return Finding(kind, text, host=self.name, sequence=view.first)
+
+
+def _missing(first: int, last: int) -> str:
+    return f"sequence {first} is missing" if first == last else f"sequence {first} to {last} are missing"
 
 
 def _parsed(told: str) -> bytes:

@@ -9,6 +9,7 @@ from landfast import batch
 from landfast.audit.findings import Finding, Verdict
 from landfast.audit.host import Host
 from landfast.audit.pruning import Pruning
+from landfast.audit.versions import Versions
 from landfast.batch import BatchError, BatchView, Sealed
 from landfast.event import printable
 from landfast.tlog.bundle import Entry, Kind
@@ -46,7 +47,7 @@ class Review:
         self.integrity, self.completeness = integrity, Verdict()
         self.hosts: dict[str, Host] = {}
         self._expected = expected
-        self._pruning = Pruning(begin)
+        self._pruning, self._versions = Pruning(begin), Versions(begin)
         self._now_ns = 0
 
     @property
@@ -112,7 +113,7 @@ class Review:
         sealed = Sealed(entry.content)
         _add(self.integrity, index, host.forged(view, sealed))
         _add(self.integrity, index, host.altered(view))
-        _add(self.completeness, index, host.missing(view))
+        _add(self.completeness, index, host.missing(view, self._versions))
         host.advance(view, sealed.digest, entry.received_ns)
 
     @property
@@ -128,6 +129,8 @@ class Review:
                 _add(self.integrity, index, joined.enrol(index, action.fields["event_key"]))
             case ControlAction.KIND_HOST_BANNED | ControlAction.KIND_HOST_UNBANNED if host:
                 host.banned = action.kind == ControlAction.KIND_HOST_BANNED
+            case ControlAction.KIND_POLICY_VERSION:
+                self._versions.accept(index, action)
             case ControlAction.KIND_RETENTION_POLICY:
                 self._pruning.publish(index, entry.received_ns, action)
             case ControlAction.KIND_LOG_PRUNED:

@@ -1,6 +1,7 @@
 """The published log: what an auditor copies, verifies and proves, and what gives a lying controller away."""
 
 import asyncio
+import json
 import random
 import shutil
 import sqlite3
@@ -133,7 +134,7 @@ def test_copied_verified_and_proved(deployment: Deployment, auditor: Person, cop
     assert (found["hosts"][host]["event_keys"], found["hosts"][host]["keys_from"]) == ([_key(host)], "log")
     missing = auditor.json(*offline, "--hosts", _roster(auditor, host, "hall-99"), status=1)
     assert [each["host"] for each in missing["completeness"]["findings"]] == ["hall-99"]
-    index = found["checkpoint"]["size"] - 1
+    index = _newest_of(auditor, host)
     proof = auditor.home / "event.tlog-proof"
     auditor.says("audit", "prove", str(index), "--out", proof)
     assert host in auditor.says("audit", "check-proof", proof, "--key", key)
@@ -141,8 +142,19 @@ def test_copied_verified_and_proved(deployment: Deployment, auditor: Person, cop
     assert f"signed by {host} with the event key {_key(host)}" in auditor.says(*signed, _key(host))
     assert f"is not signed by the event key {_key('x')}" in auditor.complains(*signed, _key("x"), status=1)
     assert "'ssh-ed25519' is no event key" in auditor.complains(*signed, "ssh-ed25519", status=2)
+    others, check = auditor.home / "control.tlog-proof", ("audit", "check-proof", "--key", key)
+    auditor.says("audit", "prove", "0", "--out", others)
+    assert "no host has signed it" in auditor.says(*check, others)
+    assert "leave --host-key away" in auditor.complains(*check, others, "--host-key", _key(host), status=1)
+    assert "nothing.tlog-proof is missing" in auditor.complains(*check, auditor.home / "nothing.tlog-proof", status=3)
     proof.write_text(proof.read_text().replace(f"index {index}", f"index {index - 1}"))
     assert "does not lead to the root" in auditor.complains("audit", "check-proof", proof, "--key", key, status=1)
+
+
+def _newest_of(auditor: Person, host: str) -> int:
+    """Index of the newest entry with an event of the host."""
+    events = map(json.loads, auditor.says("events", "follow", "--no-follow", "--format", "json").splitlines())
+    return max(event["index"] for event in events if event.get("host") == host)
 
 
 def _key(host: str) -> str:
@@ -220,6 +232,22 @@ async def test_paths_that_are_none_and_parts_that_are_not_there(deployment: Depl
         with pytest.raises(AioRpcError) as failure:
             await _read(deployment, path)
         assert code_of(failure) == code
+
+
+async def test_readers_who_hang_up_end_nothing_but_their_own_calls(fragile: Deployment) -> None:
+    """Whatever the controller is at with a call, at that moment."""
+    async with fragile.channel(fragile.approver) as channel:
+        stub = AuditServiceStub(channel)
+        size = int((await stub.ReadLog(ReadLogRequest(path="checkpoint"))).content.split(b"\n")[1])
+        request = ReadLogRequest(path=f"tile/entries/000.p/{size}")
+        assert (await stub.ReadLog(request)).content
+        for number in range(500):
+            call = stub.ReadLog(request)
+            await asyncio.sleep(number % 50 / 10_000)
+            call.cancel()
+        assert (await stub.ReadLog(request)).content
+    assert fragile.program is not None
+    assert fragile.program.process.poll() is None
 
 
 async def test_what_is_too_large_for_an_entry_is_refused(deployment: Deployment) -> None:

@@ -1,6 +1,7 @@
 """Nobody widens an allowlist alone: proposals, approvals and root metadata, as people type them."""
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -100,7 +101,10 @@ def test_a_widening_takes_one_of_each_group(team: Team) -> None:
     assert "waits for  1 of privacy (carol) and 1 of sre (alice, bob); " in team.olga.says(
         "change", "show", str(number)
     )
+    listed = team.olga.says("change", "list")
+    assert "1 of privacy (carol) and 1 of sre (alice, bob)" in listed
     assert "waits for 1 of privacy (carol): " in team.alice.says("change", "approve", str(number))
+    assert "1 of privacy (carol)\n" in re.sub(r" +\n", "\n", team.olga.says("change", "list"))
     assert _version(team.olga) == before
     shown = team.carol.says("change", "show", str(number))
     assert "it widens in 1 way:" in shown
@@ -242,6 +246,20 @@ def test_the_glass_is_broken_once_and_reviewed_by_others(team: Team) -> None:
     assert _version(team.olga) == before + 2
 
     assert f"policy {before + 3} accepted" in _broken(team.olga, "192.0.3.0/26", team.olga.home / _GLASS)
+
+
+def test_who_approves_and_who_may_break_the_glass_is_in_the_log(team: Team) -> None:
+    logged = team.olga.says("events", "follow", "--no-follow", "--format", "json").splitlines()
+    first, second = [each for each in map(json.loads, logged) if each.get("action") == "ROOT_PUBLISHED"]
+    assert first["text"] == "root 1: approvers first-approver; break-glass (none); groups (none)"
+    shown, told = team.olga.json("trust", "show"), second["fields"]
+    assert (told["fingerprint"], told["approvers"], told["break_glass"]) == (
+        shown["fingerprint"],
+        "alice, bob, carol",
+        "bob, olga",
+    )
+    assert told["groups"] == "privacy=carol, sre=alice+bob"
+    assert (told["widening"], told["narrowing"]) == ("privacy=1, sre=1", "sre=1")
 
 
 async def test_what_hosts_are_sent_is_believed_by_who_trusts_the_first_root(team: Team, tmp_path: Path) -> None:

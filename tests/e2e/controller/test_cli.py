@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import time
@@ -218,10 +219,13 @@ async def test_events_filtered_as_text_and_json(approver: Person) -> None:
     text = approver.says("events", "follow", "--no-follow", "--verdict", "denied", "--host", host)
     lines = text.splitlines()
     assert len(lines) == 15
-    assert f"{host} DENY  eea-user-data curl[4711] -> 203.0.113.9:443/tcp  NO_RULE policy 1" in lines[0]
+    words = f"{host} DENY  eea-user-data curl[4711] -> 203.0.113.9:443/tcp  NO_RULE policy 1"
+    shown = re.fullmatch(rf"(\d+) 1970-01-01 00:00:00.000 {re.escape(words)}", lines[0])
+    assert shown, lines[0]
     follow = ("events", "follow", "--no-follow", "--format", "json", "--host", host)
     events = [json.loads(line) for line in approver.says(*follow).splitlines()]
     decisions = [event for event in events if event["kind"] == "decision"]
+    assert decisions[0]["index"] == int(shown[1])
     assert [event["id"] for event in decisions] == [f"{host}/{number}" for number in range(1, 16)]
     assert any(event["kind"] == "control" and event["subject"] == host for event in events)
     rest = approver.says(*follow, "--from", str(decisions[5]["index"]), "--class", "eea-user-data").splitlines()

@@ -197,6 +197,21 @@ def test_two_witnesses_of_both_kinds_and_an_auditor_who_requires_them(
     assert "no cosignature of other" in auditor.complains("audit", "mirror", tmp_path / "log", *stranger, status=1)
 
 
+def test_a_witness_that_the_controller_does_not_know_yet_waits(watched: Deployment, tmp_path: Path) -> None:
+    """It is told so, and that is no verdict on the log."""
+    watched.start()
+    auditor, early = _auditor(watched, tmp_path), Partner(tmp_path, "early", watched.directory / "log.pub")
+    run = ("audit", "witness", "run", early.directory, "--key", watched.directory / "log.pub")
+    assert "names no witness yet; give your key" in auditor.complains(*run, "--once", status=3)
+    settings = watched.settings
+    with Program([*CLI, *map(str, run), "--every", "1s"], tmp_path / "run.log", env=auditor.environment) as program:
+        program.ready(lambda: "it is tried again" in program.output, 20)
+        watched.kill()
+        watched.settings = f'{settings}[[witnesses]]\nkey = "{early.key}"\n'
+        watched.start()
+        program.ready(lambda: f"cosigned by {early.key.name}" in program.output, 30)
+
+
 @pytest.mark.long
 def test_a_witness_that_is_away_delays_nothing_and_catches_up(watched: Deployment, partner: Partner) -> None:
     """Also when the controller knows nothing of what it has cosigned, as when its answer was lost: it says 409."""
@@ -281,7 +296,7 @@ def test_a_forked_log_is_cosigned_by_nobody_and_seen_by_all(
     assert Checkpoint.open(evidence.read_bytes(), _key(watched)).size > shown
     verdict = auditor.json("audit", "verify", "--witness", partner.key_file, "--silent-after", "0s", status=1)
     assert verdict["witnesses"]["covers"] < shown
-    assert ["only the first" in each["text"] for each in verdict["integrity"]["findings"]] == [True]
+    assert ["has cosigned only the first" in each["text"] for each in verdict["integrity"]["findings"]] == [True]
 
 
 def _incident(auditor: Person) -> str:

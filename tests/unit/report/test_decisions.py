@@ -150,11 +150,12 @@ def test_what_agents_told_with_trouble_first() -> None:
     story, host = _story("2026-10-01 00:00:00"), Host("hall-1")
     noon = at("2026-10-01 12:00:00")
     started, altered = NoticeKind.NOTICE_KIND_AGENT_STARTED, NoticeKind.NOTICE_KIND_HOOKS_ALTERED
-    kinds = (started, altered, altered)
+    kinds = (started, altered, altered, NoticeKind.NOTICE_KIND_HEARTBEAT)
     story.now_ns = at("2026-10-01 12:00:03")
     story.batch(host.batch(notices=[notice(noon + n, kind, f"number {n}") for n, kind in enumerate(kinds)]))
     rows = report(story.entries)["notices"]["rows"]
     assert [(row["kind"], row["host"], row["count"], row["newest"]) for row in rows] == [
         ("HOOKS_ALTERED", "hall-1", 2, "number 2"),
         ("AGENT_STARTED", "", 1, "number 0"),
+        ("HEARTBEAT", "", 1, "number 3"),
     ]

@@ -149,6 +149,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_runs() -> None:
     names = {name for _, attributes in tags for name in attributes}
     assert not {name for name in names if name.startswith("on") or name in ("src", "href", "data", "srcset", "action")}
     style = _page().partition("<style>")[2].partition("</style>")[0]
+    assert style.count("{") == style.count("}")
     assert "url(" not in style
     assert "@import" not in style
 

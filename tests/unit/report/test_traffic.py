@@ -58,7 +58,7 @@ def _one_by_one(data: bytes) -> Counter[tuple[Any, ...]]:
             direction, where = f"answers at port {item.local_port}", f"{item.remote}/tcp"
         why = Reason(item.reason).name
         if item.verdict == Verdict.ALLOW:
-            why = view.rule(item) or why
+            why = view.rule(item) or {"RULE": "RULE (more than one allows it)"}.get(why, why)
         found[Verdict(item.verdict).name, tuple(view.classes(item.tags)), where, direction, why] += 1
     return found
 
