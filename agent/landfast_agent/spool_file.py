@@ -51,6 +51,16 @@ _TABLES = f"""
     COMMIT;
 """
 
+#: Of landfast_agent.promises. Also in files that were made before there were any; numbers are never given twice.
+_PROMISES = """
+    CREATE TABLE IF NOT EXISTS promises (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        host TEXT NOT NULL,
+        first_sequence INTEGER NOT NULL,
+        previous BLOB NOT NULL
+    ) STRICT;
+"""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -71,6 +81,10 @@ class Tip:
     mark: Mark = Mark()
     written_ns: int = 0  # CLOCK_REALTIME of the last transaction; 0: never
     clean: bool = True  # whether the last writer said that it stopped
+
+
+def path_in(state: Path) -> Path:
+    return state / "spool.sqlite"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -95,6 +109,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0:
         connection.executescript(_TABLES)
+    connection.executescript(_PROMISES)
 
 
 def load_tip(connection: sqlite3.Connection, host: str, path: Path) -> Tip:

@@ -155,6 +155,7 @@ def _host_document(host: Host) -> dict[str, Any]:
         "event_keys": sorted(map(event_key.text, host.keys)),
         "keys_from": "roster" if host.own_keys else "log" if host.keys else None,
         "rekeyed": host.rekeyed,
+        "unstated": host.unstated,
         "newest": _time(host.received_ns),
     }
 
@@ -186,13 +187,28 @@ def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
         output.table(headings, [_row(review.hosts[name]) for name in sorted(review.hosts)])
     if review.trusting:
         click.echo(_trusting(review.trusting))
+    if review.unstated:
+        click.echo(_unstated(review.unstated))
 
 
 def _trusting(hosts: list[Host]) -> str:
     """Whose signatures prove no more than the log does."""
-    names = [_with_change(host) for host in sorted(hosts, key=lambda host: host.name)]
-    told = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return f"keys of {len(names)} hosts are the log's word (better put them into the roster): {told}"
+    told = _listed(hosts, _with_change)
+    return f"keys of {len(hosts)} hosts are the log's word (better put them into the roster): {told}"
+
+
+def _unstated(hosts: list[Host]) -> str:
+    """Of whom nobody knows what is left out before the first batch."""
+    told = _listed(hosts, lambda host: f"{printable(host.name)} (index {host.unstated})")
+    return (
+        f"{len(hosts)} hosts have not said where they begin (older agents), nothing tells what is before that: {told}"
+    )
+
+
+def _listed(hosts: list[Host], name: Callable[[Host], str]) -> str:
+    """The first names of them."""
+    names = [name(host) for host in sorted(hosts, key=lambda host: host.name)]
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _with_change(host: Host) -> str:
