@@ -41,19 +41,30 @@ def promise(path: Path, host: str) -> Iterator[Beginning]:
             with _transaction(connection, path):
                 connection.execute("DELETE FROM promises WHERE id = ?", (made.id,))
             raise
+        with _transaction(connection, path):
+            connection.execute("UPDATE promises SET answered = 1 WHERE id = ?", (made.id,))
 
 
 def newest(connection: sqlite3.Connection, host: str) -> Promise | None:
     """What is promised of `host`, and not kept yet."""
     rows = connection.execute(
-        "SELECT id, first_sequence, previous FROM promises WHERE host = ? ORDER BY id DESC LIMIT 1", (host,)
+        "SELECT id, first_sequence, previous FROM promises WHERE host = ? AND kept = 0 ORDER BY id DESC LIMIT 1",
+        (host,),
     ).fetchall()
     return Promise(rows[0][0], Beginning(*rows[0][1:])) if rows else None
 
 
 def keep(connection: sqlite3.Connection, kept: Promise) -> None:
     """The controller has the beginning: the promise is kept, and those before it count no more."""
-    connection.execute("DELETE FROM promises WHERE id <= ?", (kept.id,))
+    connection.execute("UPDATE promises SET kept = 1 WHERE id <= ?", (kept.id,))
+
+
+def said(connection: sqlite3.Connection, host: str) -> int:
+    """The sequence number with which `host` begins by its newest enrolment; 0 when it has said none."""
+    rows = connection.execute(
+        "SELECT first_sequence FROM promises WHERE host = ? AND answered = 1 ORDER BY id DESC LIMIT 1", (host,)
+    ).fetchall()
+    return rows[0][0] if rows else 0
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -113,8 +113,8 @@ class Spool:
     def append(self, drafts: Sequence[Batch], mark: Mark, *, clean: bool = False) -> int:
         """Stores `drafts` as the host's next batches, together with `mark`, durably. Returns the last sequence number.
 
-        A draft is a Batch without `host`, `first_sequence` and `previous`, of at most `folding.TARGET_BYTES`. `clean`
-        says that nothing more will be written. Nothing is stored when it raises.
+        A draft is a Batch without `host`, `first_sequence`, `begins` and `previous`, of at most `folding.TARGET_BYTES`.
+        `clean` says that nothing more will be written. Nothing is stored when it raises.
         """
         with self._transaction() as connection:
             self._tip = replace(self._tip, mark=mark, written_ns=time.time_ns(), clean=clean)
@@ -178,6 +178,7 @@ class Spool:
 
     def _add(self, connection: sqlite3.Connection, draft: Batch) -> None:
         draft.host, draft.first_sequence = self.host, self._tip.next_sequence
+        draft.begins = promises.said(connection, self.host)
         self._insert(connection, draft)
         self._tip = replace(self._tip, next_sequence=self._tip.next_sequence + batch.size(draft))
 

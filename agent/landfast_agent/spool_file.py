@@ -57,7 +57,9 @@ _PROMISES = """
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         host TEXT NOT NULL,
         first_sequence INTEGER NOT NULL,
-        previous BLOB NOT NULL
+        previous BLOB NOT NULL,
+        answered INTEGER NOT NULL DEFAULT 0,  -- 1: the controller has enrolled the host with it
+        kept INTEGER NOT NULL DEFAULT 0       -- 1: the controller has what was promised
     ) STRICT;
 """
 

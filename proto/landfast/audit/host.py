@@ -21,7 +21,8 @@ class Host:
     `own_keys` are event keys that the auditor has from elsewhere; `logged_key` is the one that the log's newest
     enrolment tells, `rekeyed` the index of the newest that told another one than before. `stated` is where the host
     says in an enrolment that it begins, as long as no batch has come; `mute` is the index of one that does not tell it,
-    and `unstated` that of the newest such one behind which a chain begins in the middle.
+    and `unstated` that of the newest such one behind which a chain begins in the middle. `said` is the highest number
+    with which it begins by the enrolments that are here, None without any.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Host:
     stated: Beginning | None = None
     mute: int | None = None
     unstated: int | None = None
+    said: int | None = None
     banned: bool = False
     first: int = 0
     last: int = 0
@@ -56,6 +58,7 @@ class Host:
             self.rekeyed = index
         self.enrolled, self.logged_key = index, key
         self.stated, self.mute = (statement.beginning, None) if statement else (None, index)
+        self.said = max(self.said or 0, self.stated.first if self.stated else 0)
         if not key:
             yield Finding("unknown-key", "enrolled without an event key: nothing proves its batches", host=self.name)
         elif self.own_keys and key not in self.own_keys:
@@ -88,6 +91,11 @@ class Host:
     def altered(self, view: BatchView) -> Iterator[Finding]:
         """What is wrong with the place of `view` in the chain: against integrity."""
         begins = Beginning.of(view)
+        if self.said is not None and view.message.begins > self.said:
+            text = (
+                f"the host has said that it begins at sequence {view.message.begins}, and no enrolment here tells that"
+            )
+            yield self._finding("unstated", view, text)
         if not self.batches and self.enrolled is None:
             yield self._finding("not-enrolled", view, "a batch of a host that is not enrolled here")
         elif view.first <= self.last and not self._anew(view):
@@ -119,6 +127,8 @@ class Host:
         """Takes `view` as the newest batch, whatever is wrong with it."""
         if self._anew(view) and self.mute is not None and Beginning.of(view) != Beginning():
             self.unstated = self.mute
+        if self.said is not None:
+            self.said = max(self.said, view.message.begins)
         self.first = self.first or view.first
         self.last, self.digest = view.last, digest
         self.batches, self.events = self.batches + 1, self.events + batch.size(view.message)

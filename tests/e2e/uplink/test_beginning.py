@@ -7,20 +7,14 @@ from functools import partial
 
 import pytest
 
-from landfast.audit.findings import Verdict
-from landfast.audit.review import Expected, Review
-from landfast.beginning import Statement
 from landfast.event_key import public_of
-from landfast.tlog.bundle import Entry, Kind
-from landfast.v1.audit_pb2 import ControlAction, SubscribeRequest
-from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast_agent import enrol, event_key
 from landfast_agent.spool import IN_FLIGHT, Spool
 from landfast_agent.spool_file import Mark
 from tests.e2e.controller.deployment import Deployment
 from tests.e2e.controller.test_membership import evict
 from tests.e2e.uplink.hosts import Agent, enrolled, join, until
-from tests.e2e.uplink.logs import cookies
+from tests.e2e.uplink.logs import audited, cookies
 from tests.e2e.uplink.test_uplink import append, draft
 
 
@@ -53,31 +47,9 @@ async def recording(append):
         await asyncio.wait([task])
 
 
-async def entries(deployment):
-    auditor = await deployment.identity("auditor")
-    async with deployment.channel(auditor) as channel:
-        stream = AuditServiceStub(channel).Subscribe(SubscribeRequest(from_index=0))
-        return [response async for response in stream if response.WhichOneof("entry") != "progress"]
-
-
-async def audited(deployment, agent):
-    """The host's batches, and what it has said at each enrolment; an auditor with its key finds nothing wrong."""
-    public = public_of(key_of(agent.directory.parent)())
-    review = Review(Verdict(), Expected({agent.name: frozenset({public})}, 3600))
-    batches, statements = [], []
-    for entry in await entries(deployment):
-        kind, content = (Kind.BATCH, entry.batch) if entry.batch else (Kind.CONTROL, entry.control)
-        taken = review.take(entry.index, Entry(kind, entry.received.ToNanoseconds(), content).encode())
-        if isinstance(taken.content, ControlAction):
-            if (taken.content.kind, taken.content.subject) == (ControlAction.KIND_HOST_ENROLLED, agent.name):
-                statements.append(Statement.read(taken.content.fields))
-        elif taken.content.host == agent.name:
-            batches.append(entry.batch)
-    review.end()
-    assert [each for each in review.integrity.findings if each.host == agent.name] == []
-    assert [each for each in review.completeness.findings if each.host == agent.name] == []
-    assert agent.name not in [host.name for host in review.unstated]
-    return batches, [each.beginning for each in statements]
+async def found(deployment, agent):
+    """The host's batches, and where it has said that it begins; an auditor with its key finds nothing wrong."""
+    return await audited(deployment, agent.name, public_of(key_of(agent.directory.parent)()))
 
 
 async def delivered(agent):
@@ -99,7 +71,7 @@ async def test_a_host_that_has_been_on_its_own_and_records_while_it_enrols(deplo
     append_later = [draft(each) for each in range(len(numbers), len(numbers) + 5)]
     agent.spool.append(append_later, Mark())
     await delivered(agent)
-    batches, [begins] = await audited(deployment, agent)
+    batches, [begins] = await found(deployment, agent)
     assert cookies(batches) == list(range(begins.first - 1, len(numbers) + 5))
     assert 30 < begins.first <= joined + 1
     assert agent.spool.promised() is None
@@ -108,7 +80,7 @@ async def test_a_host_that_has_been_on_its_own_and_records_while_it_enrols(deplo
 async def test_a_host_that_never_recorded_begins_at_one(deployment, agent):
     agent.spool.append([draft(1), draft(2)], Mark())
     await delivered(agent)
-    batches, [begins] = await audited(deployment, agent)
+    batches, [begins] = await found(deployment, agent)
     assert (cookies(batches), begins.first, begins.previous) == ([1, 2], 1, b"")
 
 
@@ -128,7 +100,7 @@ async def test_enrolled_twice_in_a_row_and_between_with_a_token_that_is_refused(
     spool.close()
     agent = Agent(deployment, tmp_path / "state", name)
     await delivered(agent)
-    batches, said = await audited(deployment, agent)
+    batches, said = await found(deployment, agent)
     assert cookies(batches) == [3, 3]
     assert [each.first for each in said] == [4, 4, 4]
 
@@ -143,7 +115,7 @@ async def test_evicted_and_enrolled_again_while_it_records(deployment, tmp_path)
         told = agent.spool.statistics().acknowledged
         await until(lambda: agent.spool.statistics().acknowledged > told, "it goes on", 40)
     await delivered(agent)
-    batches, [first, second] = await audited(deployment, agent)
+    batches, [first, second] = await found(deployment, agent)
     assert cookies(batches) == numbers
     assert (first.first, 1 < second.first <= told + 1) == (1, True)
 
@@ -161,7 +133,7 @@ async def test_a_host_whose_acknowledgements_are_lost_says_that_it_begins_with_w
     await join(deployment, tmp_path, agent.name, again=True)
     agent.spool.append([draft(3)], Mark())
     await delivered(agent)
-    batches, said = await audited(deployment, agent)
+    batches, said = await found(deployment, agent)
     assert cookies(batches) == [1, 2, 3]
     assert [each.first for each in said] == [1, 1]
 
@@ -181,7 +153,7 @@ async def test_a_host_that_moves_while_its_daemon_still_reports_to_the_controlle
             await until(lambda: not agent.uplink.state().connected, "it leaves the controller of before")
         moving = Agent(other, agent.directory, agent.name)
         await delivered(moving)
-        batches, [begins] = await audited(other, moving)
+        batches, [begins] = await found(other, moving)
         assert cookies(batches) == numbers[begins.first - 1 :]
         assert 1 < begins.first <= moved + 1
     finally:
@@ -204,7 +176,7 @@ async def test_a_controller_that_has_lost_everything(tmp_path):
         moving = Agent(second, agent.directory, agent.name)
         moving.spool.append([draft(4)], Mark())
         await delivered(moving)
-        batches, [begins] = await audited(second, moving)
+        batches, [begins] = await found(second, moving)
         assert (cookies(batches), begins.first) == ([3, 4], 3)
     finally:
         first.remove()

@@ -58,8 +58,9 @@ def statement(host: str, begins: Beginning, by: str = "") -> Statement:
 def ordinary(batches: int, hosts: Sequence[str] = ("hall-1", "hall-2", "hall-3")) -> Story:
     """Hosts that report in turn."""
     story, chains = Story(), [Chain(host) for host in hosts]
-    for host in hosts:
-        story.enrol(host, stated=Beginning())
+    for host, chain in zip(hosts, chains, strict=True):
+        story.enrol(host, stated=Beginning(chain.next))
+        chain.begins = chain.next
     for number in range(batches):
         story.batch(chains[number % len(hosts)].batch(events=2))
     return story

@@ -195,6 +195,20 @@ def test_an_older_agent_does_not_say_where_it_begins_and_that_is_told() -> None:
         assert [host.unstated for host in review.unstated] == [unstated] * (unstated is not None)
 
 
+def test_an_enrolment_that_hides_what_the_host_has_said_is_found_by_its_batches() -> None:
+    """Once. What it had said at an enrolment before, or that is pruned, may still stand in batches that waited."""
+    chain = Chain("hall-1", 103, bytes(32))
+    before = chain.batch()
+    chain.begins = 100
+    story = Story().enrol("hall-1").batch(before).batch(chain.batch()).batch(chain.batch())
+    (finding,) = verified(naive.published(story.entries)).integrity.findings
+    assert (finding.kind, finding.index, finding.host, finding.sequence) == ("unstated", 2, "hall-1", 108)
+    for first in (100, 103):
+        made, later = Story().enrol("hall-1", stated=_begins(first)), Chain("hall-1", first, bytes(32))
+        later.begins = 100
+        assert told(made.batch(later.batch()).enrol("hall-1").batch(later.batch()).entries) == ([], [])
+
+
 def test_an_enrolment_after_which_nothing_came_is_kept_in_mind() -> None:
     """What was left out then is not hidden by another enrolment."""
     story = Story().enrol("hall-1", stated=_begins(100)).enrol("hall-1", stated=_begins(100)).batch(_batch(100))

@@ -352,6 +352,23 @@ def test_a_promise_that_the_controller_has_refused_is_none(path):
     assert joined(path).first == 3
 
 
+def test_batches_say_where_the_host_has_said_that_it_begins(path):
+    spool = standalone(path)
+    spool.append([draft(1)], MARK)
+    joined(path)
+    spool.append([draft(2)], MARK)
+    with pytest.raises(Unavailable), promise(path, "hall-1"):
+        raise Unavailable("no answer: nobody may ever know of it")
+    spool = Spool(path, "hall-1", KEY)
+    views = drain(spool, spool.promised())
+    spool.append([draft(3)], MARK)
+    joined(path)
+    spool.append([draft(4)], MARK)
+    views += drain(spool, spool.promised())
+    assert [view.message.begins for view in views] == [2, 2, 3]
+    assert [batches.decode(data).message.begins for data in spool_file.history(path)] == [0, 2, 2, 3]
+
+
 def test_a_host_that_joins_by_another_name_begins_anew(path):
     alone = standalone(path)
     alone.append([draft(1)], MARK)
