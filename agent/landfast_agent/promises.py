@@ -60,11 +60,11 @@ def keep(connection: sqlite3.Connection, kept: Promise) -> None:
 
 
 def said(connection: sqlite3.Connection, host: str) -> int:
-    """The sequence number with which `host` begins by its newest enrolment; 0 when it has said none."""
-    rows = connection.execute(
-        "SELECT first_sequence FROM promises WHERE host = ? AND answered = 1 ORDER BY id DESC LIMIT 1", (host,)
-    ).fetchall()
-    return rows[0][0] if rows else 0
+    """The sequence number from which on everything is some controller's; 0 when `host` was never enrolled."""
+    ((first,),) = connection.execute(
+        "SELECT min(first_sequence) FROM promises WHERE host = ? AND answered = 1", (host,)
+    )
+    return first or 0
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -135,7 +135,11 @@ def _begin_anew(connection: sqlite3.Connection, host: str, owner: str, path: Pat
             f"spool {path} holds {waiting} batches of host {owner!r} that its controller never got, and this is host "
             f"{host!r}: move the file away to begin a new one"
         )
-    connection.executescript("BEGIN IMMEDIATE; DELETE FROM batches; DELETE FROM tip; COMMIT;")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM batches")
+    connection.execute("DELETE FROM tip")
+    connection.execute("DELETE FROM promises WHERE host != ?", (host,))
+    connection.execute("COMMIT")
     return Tip(host)
 
 

@@ -21,8 +21,9 @@ class Host:
     `own_keys` are event keys that the auditor has from elsewhere; `logged_key` is the one that the log's newest
     enrolment tells, `rekeyed` the index of the newest that told another one than before. `stated` is where the host
     says in an enrolment that it begins, as long as no batch has come; `mute` is the index of one that does not tell it,
-    and `unstated` that of the newest such one behind which a chain begins in the middle. `said` is the highest number
-    with which it begins by the enrolments that are here, None without any.
+    and `unstated` that of the newest such one behind which a chain begins in the middle. `said` are the numbers with
+    which it begins by the enrolments that are here, 0 for one that does not tell it; `promised` is a lower one that its
+    batches tell: it was enrolled before, and what it recorded from there on was some controller's.
     """
 
     name: str
@@ -33,7 +34,8 @@ class Host:
     stated: Beginning | None = None
     mute: int | None = None
     unstated: int | None = None
-    said: int | None = None
+    said: set[int] = field(default_factory=set)
+    promised: int | None = None
     banned: bool = False
     first: int = 0
     last: int = 0
@@ -58,7 +60,7 @@ class Host:
             self.rekeyed = index
         self.enrolled, self.logged_key = index, key
         self.stated, self.mute = (statement.beginning, None) if statement else (None, index)
-        self.said = max(self.said or 0, self.stated.first if self.stated else 0)
+        self.said.add(self.stated.first if self.stated else 0)
         if not key:
             yield Finding("unknown-key", "enrolled without an event key: nothing proves its batches", host=self.name)
         elif self.own_keys and key not in self.own_keys:
@@ -91,7 +93,7 @@ class Host:
     def altered(self, view: BatchView) -> Iterator[Finding]:
         """What is wrong with the place of `view` in the chain: against integrity."""
         begins = Beginning.of(view)
-        if self.said is not None and view.message.begins > self.said:
+        if self.said and view.message.begins > max(self.said):
             text = (
                 f"the host has said that it begins at sequence {view.message.begins}, and no enrolment here tells that"
             )
@@ -127,12 +129,19 @@ class Host:
         """Takes `view` as the newest batch, whatever is wrong with it."""
         if self._anew(view) and self.mute is not None and Beginning.of(view) != Beginning():
             self.unstated = self.mute
-        if self.said is not None:
-            self.said = max(self.said, view.message.begins)
+        self._compare(view.message.begins)
         self.first = self.first or view.first
         self.last, self.digest = view.last, digest
         self.batches, self.events = self.batches + 1, self.events + batch.size(view.message)
         self.received_ns, self.enrolled, self.stated, self.mute = received_ns, None, None, None
+
+    def _compare(self, begins: int) -> None:
+        """What a batch tells of where its host begins, with what the enrolments do. Each difference is told once."""
+        stated = self.said - {0}
+        if stated and 0 < begins < min(stated):
+            self.promised = min(begins, self.promised or begins)
+        elif self.said and begins > max(self.said):
+            self.said.add(begins)
 
     def _anew(self, view: BatchView) -> bool:
         """Whether a new chain may begin here, and does."""

@@ -70,6 +70,14 @@ class Review:
         return [host for host in self.hosts.values() if host.unstated is not None]
 
     @property
+    def before(self) -> list[Host]:
+        """Hosts that were enrolled before the first time here: what they recorded since then was another controller's.
+
+        In a log whose beginning is pruned, that may be here.
+        """
+        return [host for host in self.hosts.values() if host.promised is not None and not self.begin]
+
+    @property
     def newest_ns(self) -> int:
         """When the newest entry was stored, in nanoseconds since 1970."""
         return self._now_ns

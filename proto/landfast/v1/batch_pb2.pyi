@@ -194,8 +194,8 @@ class Batch(_message.Message):
     """
     policy_digest: _builtins.bytes
     begins: _builtins.int
-    """Beginning.first_sequence of the host's newest enrolment when the batch was made; 0 before the first one. By it an
-    enrolment in the log that does not tell it is found out.
+    """Beginning.first_sequence of the host's first enrolment with this chain; 0 in what was made before that. Everything
+    from there on is some controller's: by it an enrolment that is missing in the log, or does not tell it, is noticed.
     """
     previous: _builtins.bytes
     """SHA-256 of the bytes of the host's batch before this one; empty for the first. Behind all that is known before, so

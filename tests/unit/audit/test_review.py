@@ -209,6 +209,20 @@ def test_an_enrolment_that_hides_what_the_host_has_said_is_found_by_its_batches(
         assert told(made.batch(later.batch()).enrol("hall-1").batch(later.batch()).entries) == ([], [])
 
 
+def test_a_host_that_was_enrolled_before_is_told_by_its_batches() -> None:
+    """At another controller, or at this one, which hides that: nobody can tell, so that it is no finding."""
+    chain = Chain("hall-1", 103, bytes(32))
+    chain.begins = 7
+    story = Story().enrol("hall-1", stated=_begins(103)).batch(chain.batch()).batch(chain.batch())
+    review = verified(naive.published(story.entries))
+    assert (review.integrity.findings, review.completeness.findings) == ([], [])
+    assert [(host.name, host.promised) for host in review.before] == [("hall-1", 7)]
+    story = Story().enrol("hall-1", stated=Beginning()).batch((own := Chain("hall-1")).batch())
+    own.begins = 1
+    story.batch(own.batch()).enrol("hall-1", stated=_begins(9)).batch(own.batch())
+    assert verified(naive.published(story.entries)).before == []
+
+
 def test_an_enrolment_after_which_nothing_came_is_kept_in_mind() -> None:
     """What was left out then is not hidden by another enrolment."""
     story = Story().enrol("hall-1", stated=_begins(100)).enrol("hall-1", stated=_begins(100)).batch(_batch(100))

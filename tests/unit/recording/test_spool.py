@@ -352,7 +352,8 @@ def test_a_promise_that_the_controller_has_refused_is_none(path):
     assert joined(path).first == 3
 
 
-def test_batches_say_where_the_host_has_said_that_it_begins(path):
+def test_batches_say_from_where_on_they_are_a_controllers(path):
+    """Since the first enrolment with this chain."""
     spool = standalone(path)
     spool.append([draft(1)], MARK)
     joined(path)
@@ -365,8 +366,18 @@ def test_batches_say_where_the_host_has_said_that_it_begins(path):
     joined(path)
     spool.append([draft(4)], MARK)
     views += drain(spool, spool.promised())
-    assert [view.message.begins for view in views] == [2, 2, 3]
-    assert [batches.decode(data).message.begins for data in spool_file.history(path)] == [0, 2, 2, 3]
+    assert [view.message.begins for view in views] == [2, 2, 2]
+    assert [batches.decode(data).message.begins for data in spool_file.history(path)] == [0, 2, 2, 2]
+    spool.close()
+    joined(path, "hall-2")
+    spool = Spool(path, "hall-2", partial(signer, "hall-2"))
+    spool.append([draft(5)], MARK)
+    assert [batches.decode(each.data).message.begins for each in spool.pending()] == [1]
+    spool.acknowledge(1, spool.promised())
+    joined(path)
+    spool = Spool(path, "hall-1", KEY)
+    spool.append([draft(6)], MARK)
+    assert [batches.decode(each.data).message.begins for each in spool.pending()] == [1]
 
 
 def test_a_host_that_joins_by_another_name_begins_anew(path):
