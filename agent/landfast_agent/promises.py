@@ -59,7 +59,7 @@ def keep(connection: sqlite3.Connection, kept: Promise) -> None:
     connection.execute("UPDATE promises SET kept = 1 WHERE id <= ?", (kept.id,))
 
 
-def said(connection: sqlite3.Connection, host: str) -> int:
+def since(connection: sqlite3.Connection, host: str) -> int:
     """The sequence number from which on everything is some controller's; 0 when `host` was never enrolled."""
     ((first,),) = connection.execute(
         "SELECT min(first_sequence) FROM promises WHERE host = ? AND answered = 1", (host,)

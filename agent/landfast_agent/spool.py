@@ -178,7 +178,7 @@ class Spool:
 
     def _add(self, connection: sqlite3.Connection, draft: Batch) -> None:
         draft.host, draft.first_sequence = self.host, self._tip.next_sequence
-        draft.begins = promises.said(connection, self.host)
+        draft.begins = promises.since(connection, self.host)
         self._insert(connection, draft)
         self._tip = replace(self._tip, next_sequence=self._tip.next_sequence + batch.size(draft))
 

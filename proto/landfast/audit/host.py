@@ -97,7 +97,7 @@ class Host:
             text = (
                 f"the host has said that it begins at sequence {view.message.begins}, and no enrolment here tells that"
             )
-            yield self._finding("unstated", view, text)
+            yield self._finding("concealed", view, text)
         if not self.batches and self.enrolled is None:
             yield self._finding("not-enrolled", view, "a batch of a host that is not enrolled here")
         elif view.first <= self.last and not self._anew(view):

@@ -202,7 +202,7 @@ def test_an_enrolment_that_hides_what_the_host_has_said_is_found_by_its_batches(
     chain.begins = 100
     story = Story().enrol("hall-1").batch(before).batch(chain.batch()).batch(chain.batch())
     (finding,) = verified(naive.published(story.entries)).integrity.findings
-    assert (finding.kind, finding.index, finding.host, finding.sequence) == ("unstated", 2, "hall-1", 108)
+    assert (finding.kind, finding.index, finding.host, finding.sequence) == ("concealed", 2, "hall-1", 108)
     for first in (100, 103):
         made, later = Story().enrol("hall-1", stated=_begins(first)), Chain("hall-1", first, bytes(32))
         later.begins = 100
