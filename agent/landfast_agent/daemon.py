@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from landfast.v1.batch_pb2 import NoticeKind
-from landfast_agent import addresses, cutter, enrol, event_key, image, loader, lock, memory, pins, slots, watch
+from landfast_agent import (
+    addresses,
+    cutter,
+    enrol,
+    event_key,
+    image,
+    loader,
+    lock,
+    memory,
+    pins,
+    slots,
+    spool_file,
+    watch,
+)
 from landfast_agent.backstop import Backstop
 from landfast_agent.canary import Canary
 from landfast_agent.child import in_child
@@ -75,7 +88,7 @@ class Daemon:
         self._load()
         self._maps = Maps(instance)
         self._spool = Spool(
-            instance.state / "spool.sqlite",
+            spool_file.path_in(instance.state),
             self._enrolment.host if self._enrolment else socket.gethostname(),
             partial(event_key.read if self._enrolment else event_key.obtain, event_key.path_in(instance.state)),
             Limits(backlog=config.spool_bytes, history=config.history_bytes),

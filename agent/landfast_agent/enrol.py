@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from landfast import identity
+from landfast.beginning import Beginning, Statement
 from landfast.event_key import ENROLMENT, enrolment_of, public_of, sign
 from landfast.identity import Bundle, IdentityError, Role
-from landfast_agent import event_key
+from landfast_agent import event_key, promises, spool_file
 from landfast_agent.errors import AgentError, BadInput, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -73,10 +74,12 @@ def enrol(controller: str, token_file: Path, state: Path, host: str = "") -> Enr
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     is_known = _establish_trust(state, token_file)
     identity.write_private(state / "controller.json", msgspec.json.encode(enrolment))
-    made = _exchange(enrolment, token, event_key.obtain(event_key.path_in(state)))
+    signer = event_key.obtain(event_key.path_in(state))
+    renewed_file(identity_file(state)).unlink(missing_ok=True)  # nobody connects by it any more
+    with promises.promise(spool_file.path_in(state), enrolment.host) as beginning:
+        made = _exchange(enrolment, token, signer, beginning)
     if not is_known:
         _set_aside(state / "policies")
-    renewed_file(identity_file(state)).unlink(missing_ok=True)  # of an enrolment before this one
     made.write(identity_file(state))
     return enrolment
 
@@ -135,15 +138,18 @@ def _set_aside(policies: Path) -> None:
         policies.rename(policies.with_name(f"policies-until-{int(time.time())}"))
 
 
-def _exchange(enrolment: Enrolment, token: Bundle, signer: "Ed25519PrivateKey") -> Bundle:
-    """Asks the controller, as the token, for a certificate of a fresh key; tells by which key the host signs."""
+def _exchange(enrolment: Enrolment, token: Bundle, signer: "Ed25519PrivateKey", beginning: Beginning) -> Bundle:
+    """Asks the controller, as the token, for a certificate of a fresh key.
+
+    Tells by which key the host signs, and where what it signs will begin.
+    """
     import grpc
 
     from landfast.channel import OPTIONS, credentials
     from landfast.v1.agent_pb2_grpc import AgentServiceStub
 
     key = identity.new_key()
-    request = _request(enrolment.host, identity.signing_request(key), signer)
+    request = _request(enrolment.host, identity.signing_request(key), signer, beginning)
     with grpc.secure_channel(enrolment.controller, credentials(token), OPTIONS) as channel:
         try:
             response = AgentServiceStub(channel).Enroll(request, timeout=_TIMEOUT_S)
@@ -156,11 +162,14 @@ def _exchange(enrolment: Enrolment, token: Bundle, signer: "Ed25519PrivateKey") 
     return bundle
 
 
-def _request(host: str, csr: bytes, signer: "Ed25519PrivateKey") -> "EnrollRequest":
+def _request(host: str, csr: bytes, signer: "Ed25519PrivateKey", beginning: Beginning) -> "EnrollRequest":
     from landfast.v1.agent_pb2 import EnrollRequest
 
     proof = sign(signer, ENROLMENT, enrolment_of(host, csr))
-    return EnrollRequest(host=host, csr=csr, event_key=public_of(signer), event_key_proof=proof)
+    request = EnrollRequest(host=host, csr=csr, event_key=public_of(signer), event_key_proof=proof)
+    request.beginning.first_sequence, request.beginning.previous = beginning.first, beginning.previous
+    request.beginning.signature = Statement.sign(signer, host, csr, beginning).signature
+    return request
 
 
 def _explained(error: object, enrolment: Enrolment) -> AgentError:

@@ -4,7 +4,7 @@ A batch goes through three states. *Waiting*: its events and sequence numbers ar
 hash chain; a full spool may still fold it. *Sealed*: it names the hash of the batch before it, is signed, and never
 changes again; the oldest `IN_FLIGHT` unacknowledged batches are sealed, and only those are sent. *Acknowledged*:
 history, kept for `landfast-agent events` until it takes too much room. Without a controller everything is history at
-once.
+once, but for what is promised to one (promises.py).
 
 What was read from the ring, and the position up to which it was read, are stored in one transaction, so that after
 any crash the ring is read on from exactly there.
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 from landfast import batch
 from landfast.v1.batch_pb2 import Batch, Notice, NoticeKind
-from landfast_agent import folding, spool_file
+from landfast_agent import folding, promises, spool_file
 from landfast_agent.errors import Unavailable
+from landfast_agent.promises import Promise
 from landfast_agent.spool_file import ACKNOWLEDGED, SEALED, WAITING, Mark, Tip
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class Sealed:
     data: bytes
 
 
+class Superseded(Exception):
+    """The host has enrolled since: what a controller of before acknowledges, the one of now does not have."""
+
+    def __str__(self) -> str:
+        return "connecting anew, as this host has enrolled again"
+
+
 class Spool:
     """The one writer of a spool file. For several threads.
 
@@ -105,8 +113,8 @@ class Spool:
     def append(self, drafts: Sequence[Batch], mark: Mark, *, clean: bool = False) -> int:
         """Stores `drafts` as the host's next batches, together with `mark`, durably. Returns the last sequence number.
 
-        A draft is a Batch without `host`, `first_sequence` and `previous`, of at most `folding.TARGET_BYTES`. `clean`
-        says that nothing more will be written. Nothing is stored when it raises.
+        A draft is a Batch without `host`, `first_sequence`, `begins` and `previous`, of at most `folding.TARGET_BYTES`.
+        `clean` says that nothing more will be written. Nothing is stored when it raises.
         """
         with self._transaction() as connection:
             self._tip = replace(self._tip, mark=mark, written_ns=time.time_ns(), clean=clean)
@@ -127,9 +135,23 @@ class Spool:
             )
             return [Sealed(*row) for row in rows]
 
-    def acknowledge(self, sequence: int) -> None:
-        """The controller has everything up to `sequence`, durably. What it was not sent it cannot have."""
+    def promised(self) -> Promise | None:
+        """What this host has promised when it enrolled, and its controller does not have yet."""
+        with self._opened() as connection:
+            return promises.newest(connection, self.host)
+
+    def acknowledge(self, sequence: int, promise: Promise | None = None) -> None:
+        """The controller has everything up to `sequence`, durably. What it was not sent it cannot have.
+
+        `promise` is what was promised when the host connected to that controller. Raises Superseded when the host has
+        promised these events to another one since.
+        """
         with self._transaction() as connection:
+            promised = promises.newest(connection, self.host)
+            if promised and promised.beginning.first <= sequence:
+                if promised != promise:
+                    raise Superseded
+                promises.keep(connection, promised)
             self._acknowledge(connection, sequence)
             self._move_on(connection)
         with self._opened() as connection:
@@ -156,6 +178,7 @@ class Spool:
 
     def _add(self, connection: sqlite3.Connection, draft: Batch) -> None:
         draft.host, draft.first_sequence = self.host, self._tip.next_sequence
+        draft.begins = promises.since(connection, self.host)
         self._insert(connection, draft)
         self._tip = replace(self._tip, next_sequence=self._tip.next_sequence + batch.size(draft))
 
@@ -166,11 +189,13 @@ class Spool:
         self._sizes[WAITING] += len(body)
 
     def _move_on(self, connection: sqlite3.Connection) -> None:
-        """Seals what may be sent next, or without a controller everything. Forgets the oldest history."""
+        """Seals what may be sent next, or without a controller all that is nobody's. Forgets the oldest history."""
         self._seal(connection)
-        while self.standalone and self._key and self._backlog:
-            self._acknowledge(connection, self._tip.next_sequence)
-            self._seal(connection)
+        if self.standalone:
+            promised = promises.newest(connection, self.host)
+            own = promised.beginning.first - 1 if promised else self._tip.next_sequence
+            while self._acknowledge(connection, own):
+                self._seal(connection)
         self._forget(connection)
 
     def _seal(self, connection: sqlite3.Connection) -> None:
@@ -198,14 +223,16 @@ class Spool:
             self.problem = str(error)
         return self._key
 
-    def _acknowledge(self, connection: sqlite3.Connection, sequence: int) -> None:
+    def _acknowledge(self, connection: sqlite3.Connection, sequence: int) -> bool:
+        """Whether any batch is new history by that."""
         rows = connection.execute(
             "UPDATE batches SET state = ? WHERE state = ? AND last_sequence <= ? RETURNING size",
             (ACKNOWLEDGED, SEALED, sequence),
         )
-        size = sum(row[0] for row in rows.fetchall())
-        self._sizes[SEALED] -= size
-        self._sizes[ACKNOWLEDGED] += size
+        sizes = [size for (size,) in rows.fetchall()]
+        self._sizes[SEALED] -= sum(sizes)
+        self._sizes[ACKNOWLEDGED] += sum(sizes)
+        return bool(sizes)
 
     def _forget(self, connection: sqlite3.Connection) -> None:
         while self._sizes[ACKNOWLEDGED] > self._limits.history:

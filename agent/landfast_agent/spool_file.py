@@ -51,6 +51,18 @@ _TABLES = f"""
     COMMIT;
 """
 
+#: Of landfast_agent.promises. Also in files that were made before there were any; numbers are never given twice.
+_PROMISES = """
+    CREATE TABLE IF NOT EXISTS promises (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        host TEXT NOT NULL,
+        first_sequence INTEGER NOT NULL,
+        previous BLOB NOT NULL,
+        answered INTEGER NOT NULL DEFAULT 0,  -- 1: the controller has enrolled the host with it
+        kept INTEGER NOT NULL DEFAULT 0       -- 1: the controller has what was promised
+    ) STRICT;
+"""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -71,6 +83,10 @@ class Tip:
     mark: Mark = Mark()
     written_ns: int = 0  # CLOCK_REALTIME of the last transaction; 0: never
     clean: bool = True  # whether the last writer said that it stopped
+
+
+def path_in(state: Path) -> Path:
+    return state / "spool.sqlite"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -95,6 +111,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0:
         connection.executescript(_TABLES)
+    connection.executescript(_PROMISES)
 
 
 def load_tip(connection: sqlite3.Connection, host: str, path: Path) -> Tip:
@@ -118,7 +135,11 @@ def _begin_anew(connection: sqlite3.Connection, host: str, owner: str, path: Pat
             f"spool {path} holds {waiting} batches of host {owner!r} that its controller never got, and this is host "
             f"{host!r}: move the file away to begin a new one"
         )
-    connection.executescript("BEGIN IMMEDIATE; DELETE FROM batches; DELETE FROM tip; COMMIT;")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM batches")
+    connection.execute("DELETE FROM tip")
+    connection.execute("DELETE FROM promises WHERE host != ?", (host,))
+    connection.execute("COMMIT")
     return Tip(host)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,11 +27,12 @@ from landfast.v1.shadow_pb2 import Shadow
 from landfast_agent.backoff import Backoff
 from landfast_agent.errors import Unavailable
 from landfast_agent.renewal import IdentityState, Renewal, Renewed
-from landfast_agent.spool import Spool
+from landfast_agent.spool import Spool, Superseded
 
 if TYPE_CHECKING:
     from landfast.v1.agent_pb2 import PushResponse, SyncResponse
     from landfast.v1.agent_pb2_grpc import AgentServiceAsyncStub
+    from landfast_agent.promises import Promise
 
     _SyncCall = grpc.aio.StreamStreamCall[SyncRequest, SyncResponse]
     _PushCall = grpc.aio.StreamStreamCall[PushRequest, PushResponse]
@@ -88,7 +90,7 @@ class _Closed(Exception):
 
 
 #: How streams end; writing to one that has ended is an InvalidStateError.
-_ENDINGS = (grpc.aio.AioRpcError, asyncio.InvalidStateError, _Closed, Unavailable, Renewed)
+_ENDINGS = (grpc.aio.AioRpcError, asyncio.InvalidStateError, _Closed, Unavailable, Renewed, Superseded)
 
 
 class Uplink:
@@ -101,6 +103,7 @@ class Uplink:
         self._progress = asyncio.Condition()
         self._states: asyncio.Queue[PolicyState] = asyncio.Queue(_STATES)
         self._policy: Policy | None = None
+        self._promise: Promise | None = None  # as of the beginning of the connection
         self._newest_ack = self._acknowledged = 0
         self._connected, self._since, self._problem, self._refused = False, time.time(), "not tried yet", ""
 
@@ -155,7 +158,11 @@ class Uplink:
         return isinstance(ending, Renewed) or await self._renewal.recover(self._controller, ending)
 
     async def _session(self) -> Exception:
-        """One connection, with the identity as it is now on the disk; returns why it ended."""
+        """One connection, with the identity as it is now on the disk; returns why it ended.
+
+        What is promised is looked up first: while a host enrols it has no identity, so that what is found is no newer.
+        """
+        self._promise = await self._promised()
         try:
             bundle = self._renewal.identity().bundle
         except (OSError, ValueError) as error:  # the identity file
@@ -164,9 +171,15 @@ class Uplink:
             stub: AgentServiceAsyncStub = AgentServiceStub(channel)
             return await _ending(self._sync(stub), self._push(stub), self._renewal.keep(stub))
 
+    async def _promised(self) -> "Promise | None":
+        """None also while the spool cannot be read: policies come without it."""
+        with suppress(Unavailable):
+            return await self._on_disk(self._spool.promised)
+        return None
+
     def _disconnected(self, error: Exception) -> None:
         problem = _words(error)
-        if isinstance(error, Renewed):
+        if isinstance(error, (Renewed, Superseded)):
             _log.info(problem, controller=self._controller)
         elif self._connected or problem != self._problem:
             _log.warning("no connection to the controller", controller=self._controller, why=problem)
@@ -269,7 +282,7 @@ class Uplink:
         while True:
             await self._acked.wait()
             self._acked.clear()
-            await self._on_disk(lambda: self._spool.acknowledge(self._newest_ack))
+            await self._on_disk(lambda: self._spool.acknowledge(self._newest_ack, self._promise))
             self._refused = ""
             await self._advance()
             self._pushable.set()

@@ -101,9 +101,8 @@ async def _enrolled(transaction: Transaction, authority: Authority, host: str) -
     token = enrolment.new_token(authority, key.public_key(), _LIFETIME)
     await enrolment.add_token(transaction, token, host, actor)
     pair = renewal.issue(authority, host, key.public_key(), Lifetimes(_LIFETIME, timedelta()))
-    await enrolment.enrol(
-        transaction, Caller(token.holder, serial_of(token.certificate)), pair, event_keys.public(host)
-    )
+    signer = enrolment.Signer(event_keys.public(host), statement=None)
+    await enrolment.enrol(transaction, Caller(token.holder, serial_of(token.certificate)), pair, signer)
     certificate, recovery = pair.pem
     return Bundle(key_pem(key), certificate, authority.pem, recovery)
 

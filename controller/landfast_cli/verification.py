@@ -156,6 +156,8 @@ def _host_document(host: Host) -> dict[str, Any]:
         "event_keys": sorted(map(event_key.text, host.keys)),
         "keys_from": "roster" if host.own_keys else "log" if host.keys else None,
         "rekeyed": host.rekeyed,
+        "unstated": host.unstated,
+        "promised": host.promised,
         "newest": _time(host.received_ns),
     }
 
@@ -197,12 +199,30 @@ def _show_hosts(checkpoint: Checkpoint, review: Review) -> None:
         click.echo(f"{len(own)} hosts have had no policy of the log yet, but one of their own: {told}")
     if review.trusting:
         click.echo(_trusting(review.trusting))
+    if review.unstated:
+        click.echo(_unstated(review.unstated))
+    if review.before:
+        click.echo(_before(review.before))
 
 
 def _trusting(hosts: list[Host]) -> str:
     """Whose signatures prove no more than the log does."""
     told = _listed(hosts, _with_change)
     return f"keys of {len(hosts)} hosts are the log's word (better put them into the roster): {told}"
+
+
+def _unstated(hosts: list[Host]) -> str:
+    """Of whom nobody knows what is left out before the first batch."""
+    told = _listed(hosts, lambda host: f"{printable(host.name)} (index {host.unstated})")
+    return (
+        f"{len(hosts)} hosts have not said where they begin (older agents), nothing tells what is before that: {told}"
+    )
+
+
+def _before(hosts: list[Host]) -> str:
+    """Who has something that this log need not have, and may be meant not to have."""
+    told = _listed(hosts, lambda host: f"{printable(host.name)} (sequence {host.promised} to {host.first - 1})")
+    return f"{len(hosts)} hosts were enrolled before, what they recorded then is another log's, if there is one: {told}"
 
 
 def _listed(hosts: list[Host], name: Callable[[Host], str]) -> str:

@@ -1,23 +1,25 @@
 """A host's chain of batches: which batch may come next.
 
-Sequence numbers go on without a gap, and each batch names the hash of the one before. After an enrolment the first
-batch may have any number: a host may have recorded for a while before it joined, or have lost its spool and been
-enrolled again. The log tells such a beginning by the enrolment right before it. Nothing else lets a host jump. A host
-that is enrolled again and still has its spool goes on with the chain that it had, as if nothing had happened.
+Sequence numbers go on without a gap, and each batch names the hash of the one before. After an enrolment a chain may
+begin at another number: a host may have recorded for a while before it joined, or have lost its spool and been enrolled
+again. The log tells such a beginning by the enrolment right before it, in which the host has said where it is: nothing
+else lets a host jump, and after an enrolment by an agent that does not say so any number may be the first. A host that
+is enrolled again and still has its spool goes on with the chain that it had, as if nothing had happened.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from landfast import batch
 from landfast.batch import BatchView, ChainError
+from landfast.beginning import Beginning
 from landfast_controller import schema
 from landfast_controller.errors import ConflictError
 from landfast_controller.store import Transaction
 
-_hosts = schema.hosts
+_hosts, _beginnings = schema.hosts, schema.beginnings
 
 _DIFFERENT = (
     "a different batch is stored under these numbers; two agents use this identity, or the host was set back to an "
@@ -32,7 +34,7 @@ class Chain:
 
     `start` is the log index of the enrolment that it counts from, `enrolled` that of the newest one; `begun` tells that
     a batch came since. Until then `stored` holds hashes of its batches that may come again. `event_key` is the newest
-    enrolment's.
+    enrolment's, and so is `beginning`: None when it says nothing of that.
     """
 
     host: str
@@ -42,6 +44,7 @@ class Chain:
     enrolled: int
     begun: bool
     event_key: bytes
+    beginning: Beginning | None = None
     stored: frozenset[bytes] = frozenset()
 
     def extend(self, view: BatchView, digest: bytes) -> bool:
@@ -53,12 +56,15 @@ class Chain:
             return False
         if self.begun:
             self._check_follows(view)
-        elif not self._is_followed_by(view):
+        elif not self._goes_on_with(view):
+            self._check_begins(view)
             self.start = self.enrolled
         self.last_sequence, self.last_hash, self.begun = view.last, digest, True
         return True
 
-    def _is_followed_by(self, view: BatchView) -> bool:
+    def _goes_on_with(self, view: BatchView) -> bool:
+        if not self.last_sequence:
+            return False
         try:
             batch.check_follows(view, self.last_sequence, self.last_hash)
         except ChainError:
@@ -71,6 +77,14 @@ class Chain:
         except ChainError as error:
             raise ConflictError(f"{error}; {self.remedy}") from None
 
+    def _check_begins(self, view: BatchView) -> None:
+        begins = Beginning.of(view)
+        if self.beginning not in (None, begins):
+            raise ConflictError(
+                f"the first batch of host {self.host!r} begins at {begins}: when it enrolled, the host said that it "
+                f"would begin at {self.beginning}; {self.remedy}"
+            )
+
     @property
     def remedy(self) -> str:
         return (
@@ -81,10 +95,17 @@ class Chain:
 
 async def load(transaction: Transaction, views: Sequence[BatchView]) -> dict[str, Chain]:
     """The chains of those hosts of `views` that are enrolled."""
-    t = _hosts.c
-    columns = select(t.name, t.last_sequence, t.last_hash, t.chain_start, t.enrolled_index, t.chain_begun, t.event_key)
-    rows = await transaction.connection.execute(columns.where(t.name.in_({view.host for view in views})))
-    chains = {row.name: Chain(*row) for row in rows}
+    t, told = _hosts.c, _beginnings.c
+    columns = (t.name, t.last_sequence, t.last_hash, t.chain_start, t.enrolled_index, t.chain_begun, t.event_key)
+    by_newest = and_(told.host == t.name, told.index == t.enrolled_index)
+    tables = _hosts.outerjoin(_beginnings, by_newest)
+    wanted = select(*columns, told.first_sequence, told.previous).select_from(tables)
+    rows = await transaction.connection.execute(wanted.where(t.name.in_({view.host for view in views})))
+    chains = {}
+    for *row, first, previous in rows:
+        chain = Chain(*row)
+        chain.beginning = None if first is None else Beginning(first, previous)
+        chains[chain.host] = chain
     for chain in chains.values():
         if not chain.begun:
             chain.stored = await _stored(transaction, chain, [view.first for view in views if view.host == chain.host])

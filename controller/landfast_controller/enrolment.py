@@ -2,9 +2,11 @@
 
 A token is a certificate with a short life and the id `/enrol/TOKEN`; it is used up in the transaction that records the
 host. A host that is enrolled already can only be enrolled again by a token that was made for its name: its older
-certificates end, and its chain of batches goes on or begins anew. A banned host cannot be enrolled at all.
+certificates end, and its chain of batches goes on or begins anew, where the host says. A banned host cannot be enrolled
+at all.
 """
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +17,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from landfast import event_key
+from landfast.beginning import Beginning, Statement
 from landfast.event_key import EventKeyError
 from landfast.identity import IdentityError, Role, SpiffeId, check_name
 from landfast.v1.agent_pb2 import EnrollRequest
@@ -31,7 +34,17 @@ from landfast_controller.store import Transaction
 TOKEN_LIFETIME = timedelta(hours=1)
 LONGEST_TOKEN_LIFETIME = timedelta(days=7)
 
-_tokens, _hosts = schema.tokens, schema.hosts
+_DIGEST_SIZE = hashlib.sha256().digest_size
+
+_tokens, _hosts, _beginnings = schema.tokens, schema.hosts, schema.beginnings
+
+
+@dataclass(frozen=True)
+class Signer:
+    """How a host is going to sign: by which event key, and what it has said with it of where it begins, if anything."""
+
+    event_key: bytes
+    statement: Statement | None
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,13 @@ def checked_host(name: str) -> str:
         raise InvalidError(f"host {error}") from None
 
 
-def proved_event_key(request: EnrollRequest) -> bytes:
-    """By which the host will sign its batches. Raises InvalidError unless the request proves that the host holds it."""
+def proved_signer(request: EnrollRequest) -> Signer:
+    """What the request says of event key and beginning. Raises InvalidError unless the host has signed both."""
+    key = _proved_event_key(request)
+    return Signer(key, _proved_beginning(request, key) if request.HasField("beginning") else None)
+
+
+def _proved_event_key(request: EnrollRequest) -> bytes:
     try:
         key = event_key.checked(request.event_key)
     except EventKeyError as error:
@@ -63,6 +81,19 @@ def proved_event_key(request: EnrollRequest) -> bytes:
     if not event_key.has_signed(key, event_key.ENROLMENT, content, request.event_key_proof):
         raise InvalidError("event_key_proof: it is not the key's signature of this request; the key proves nothing")
     return key
+
+
+def _proved_beginning(request: EnrollRequest, key: bytes) -> Statement:
+    told = request.beginning
+    if not 1 <= told.first_sequence <= schema.LARGEST_INTEGER:
+        raise InvalidError(f"beginning: sequence {told.first_sequence}, expected 1 to {schema.LARGEST_INTEGER}")
+    if len(told.previous) not in (0, _DIGEST_SIZE):
+        raise InvalidError(f"beginning: a previous hash of {len(told.previous)} bytes, expected {_DIGEST_SIZE} or none")
+    begins, digest = Beginning(told.first_sequence, told.previous), hashlib.sha256(request.csr).digest()
+    statement = Statement(begins, digest, told.signature)
+    if not statement.is_signed_by(key, request.host):
+        raise InvalidError("beginning: it is not signed by the event key; nobody could be held to it")
+    return statement
 
 
 def new_token(authority: Authority, key: ec.EllipticCurvePublicKey, lifetime: timedelta) -> Token:
@@ -80,8 +111,8 @@ async def add_token(transaction: Transaction, token: Token, host: str, actor: Ca
     await transaction.record(action(ControlAction.KIND_TOKEN_CREATED, actor.id, holder.name, words, host=host))
 
 
-async def enrol(transaction: Transaction, caller: Caller, pair: Pair, signer: bytes) -> Issued:
-    """Uses up the caller's token and makes `pair` the only one of its host, and `signer` its event key."""
+async def enrol(transaction: Transaction, caller: Caller, pair: Pair, signer: Signer) -> Issued:
+    """Uses up the caller's token, makes `pair` the only one of its host, and holds the host to `signer`."""
     token = await _unused(transaction, caller.name)
     former = await _check_host(transaction, token, pair.host)
     ended = await renewal.end(transaction, pair.host)
@@ -116,23 +147,33 @@ async def _check_host(transaction: Transaction, token: Row[tuple[object, ...]], 
     return None if found is None else found.event_key
 
 
-async def _record(transaction: Transaction, caller: Caller, pair: Pair, signer: bytes, former: bytes | None) -> None:
+async def _record(transaction: Transaction, caller: Caller, pair: Pair, signer: Signer, former: bytes | None) -> None:
     host = pair.host
     index, now_ns = transaction.next_index, transaction.now_ns
     row = {"name": host, "enrolled_ns": now_ns, "last_seen_ns": now_ns, "enrolled_index": index, "chain_begun": 0}
-    row |= {"event_key": signer, "last_batch_ns": now_ns}
+    row |= {"event_key": signer.event_key, "last_batch_ns": now_ns}
     statement = upsert(_hosts).values(**row, chain_start=index)
     await transaction.connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
     used = {"used_ns": transaction.now_ns, "used_by": host}
     await transaction.connection.execute(update(_tokens).where(_tokens.c.id == caller.name).values(**used))
+    if signer.statement:
+        await _hold(transaction, host, signer.statement.beginning)
     await transaction.record(_enrolled(caller, pair, signer, former))
 
 
-def _enrolled(caller: Caller, pair: Pair, signer: bytes, former: bytes | None) -> ControlAction:
-    again = former is not None
-    fields = {"again": again, "serial": serial_of(pair.agent), "event_key": event_key.text(signer)}
+async def _hold(transaction: Transaction, host: str, beginning: Beginning) -> None:
+    """To where the host says that it begins, as of the enrolment that is recorded next."""
+    row = {"index": transaction.next_index, "first_sequence": beginning.first, "previous": beginning.previous}
+    statement = upsert(_beginnings).values(host=host, **row)
+    await transaction.connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=row))
+
+
+def _enrolled(caller: Caller, pair: Pair, signer: Signer, former: bytes | None) -> ControlAction:
+    again, key = former is not None, signer.event_key
+    fields = {"again": again, "serial": serial_of(pair.agent), "event_key": event_key.text(key)}
+    fields |= signer.statement.fields if signer.statement else {}
     words = f"host {pair.host} enrolled{' again: its events go on or begin anew' if again else ''}"
-    if former is not None and former != signer:
+    if former is not None and former != key:
         fields["former_event_key"] = event_key.text(former)
         words += "; it signs them by another event key from here on"
     return action(ControlAction.KIND_HOST_ENROLLED, caller.id, pair.host, words, **fields)

@@ -244,6 +244,16 @@ readers = Table(
     Column("told_ns", BigInteger, nullable=False),
 )
 
+#: Where hosts have said that they begin, as of the enrolment at `index`; older agents do not say so.
+beginnings = Table(
+    "beginnings",
+    derived,
+    Column("host", String, primary_key=True),
+    Column("index", Integer, nullable=False),
+    Column("first_sequence", BigInteger, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+)
+
 #: Checkpoints that witnesses have cosigned, or are asked to (landfast.tlog.witness).
 witnessed = Table(
     "witnessed",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-#: What signatures are over: a batch without its signature; host name, newline and certificate request.
-BATCH, ENROLMENT = b"landfast batch v1\n", b"landfast enrolment v1\n"
+#: What signatures are over: a batch without its signature; host name, newline and certificate request; where a host's
+#: events begin (landfast.beginning).
+BATCH, ENROLMENT, BEGINNING = b"landfast batch v1\n", b"landfast enrolment v1\n", b"landfast enrolment v2\n"
 
 SIGNATURE_SIZE = 64
 _KEY_SIZE = 32

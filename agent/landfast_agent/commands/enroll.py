@@ -24,7 +24,8 @@ def command(instance: Instance, controller: str, token_file: Path, host: str) ->
     """Exchanges the token for this host's own key and certificate. The key never leaves the host.
 
     From then on the policy comes from the controller, and `run --policy` is refused. A running agent must be
-    restarted.
+    restarted; what it records until then goes to the controller too. Auditors are told, signed by this host's event
+    key, where its events begin.
 
     \b
     Examples:

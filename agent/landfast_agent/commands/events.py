@@ -13,7 +13,7 @@ from landfast.event import Event
 from landfast.v1.batch_pb2 import Notice
 from landfast.verdict import Verdict
 from landfast_agent.instance import Instance
-from landfast_agent.spool_file import history, last_sequence
+from landfast_agent.spool_file import history, last_sequence, path_in
 from landfast_agent.words import require_root
 
 _POLL_S = 0.2
@@ -23,7 +23,7 @@ Found = tuple[BatchView, int, Event | Notice]
 
 def _new(instance: Instance, after: int) -> Iterator[Found]:
     """Events with a sequence number above `after`."""
-    for data in history(instance.state / "spool.sqlite", after):
+    for data in history(path_in(instance.state), after):
         view = batch.decode(data)
         yield from ((view, sequence, item) for sequence, item in view if sequence > after)
 
@@ -46,7 +46,7 @@ class _Filter:
 
 def _tail(instance: Instance, count: int, wanted: _Filter) -> list[Found]:
     """The last `count` events that are wanted (0: all), reading no further back than it takes."""
-    top = last_sequence(instance.state / "spool.sqlite")
+    top = last_sequence(path_in(instance.state))
     window = count or top
     while True:
         found = [each for each in _new(instance, max(top - window, 0)) if wanted(each)]
@@ -99,7 +99,7 @@ def command(
       landfast-agent events --follow --json | jq -r .remote
     """
     require_root()
-    printer, newest = _Printer(as_json), last_sequence(instance.state / "spool.sqlite")
+    printer, newest = _Printer(as_json), last_sequence(path_in(instance.state))
     wanted = _Filter(denied, canary, heartbeats)
     for found in _tail(instance, last, wanted):
         printer.print(found)

@@ -65,7 +65,7 @@ class AgentService(AgentServiceServicer):
 
     async def Enroll(self, request: EnrollRequest, context: Context) -> EnrollResponse:
         caller, host, key = current_caller(), enrolment.checked_host(request.host), requested_key(request.csr)
-        signer, pair = enrolment.proved_event_key(request), self._pair(host, key)
+        signer, pair = enrolment.proved_signer(request), self._pair(host, key)
         self._settle(await self.deployment.store.write(lambda tx: enrolment.enrol(tx, caller, pair, signer)))
         _log.info("host enrolled", host=host, token=caller.name)
         certificate, recovery = pair.pem

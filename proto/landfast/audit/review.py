@@ -11,6 +11,7 @@ from landfast.audit.host import Host
 from landfast.audit.pruning import Pruning
 from landfast.audit.versions import Versions
 from landfast.batch import BatchError, BatchView, Sealed
+from landfast.beginning import BeginningError, Statement
 from landfast.event import printable
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.errors import TlogError
@@ -63,6 +64,19 @@ class Review:
     def trusting(self) -> list[Host]:
         """Hosts whose event keys are the log's word: whoever keeps it may have made them, and what they sign."""
         return [host for host in self.hosts.values() if not host.own_keys]
+
+    @property
+    def unstated(self) -> list[Host]:
+        """Hosts that have not said where they begin: of what is left out before their first batch nothing tells."""
+        return [host for host in self.hosts.values() if host.unstated is not None]
+
+    @property
+    def before(self) -> list[Host]:
+        """Hosts that were enrolled before the first time here: what they recorded since then was another controller's.
+
+        In a log whose beginning is pruned, that may be here.
+        """
+        return [host for host in self.hosts.values() if host.promised is not None and not self.begin]
 
     @property
     def newest_ns(self) -> int:
@@ -125,8 +139,7 @@ class Review:
         host = self.hosts.get(action.subject)
         match action.kind:
             case ControlAction.KIND_HOST_ENROLLED:
-                joined = self.hosts[action.subject] = self._host(action.subject)
-                _add(self.integrity, index, joined.enrol(index, action.fields["event_key"]))
+                self._enrol(index, action)
             case ControlAction.KIND_HOST_BANNED | ControlAction.KIND_HOST_UNBANNED if host:
                 host.banned = action.kind == ControlAction.KIND_HOST_BANNED
             case ControlAction.KIND_POLICY_VERSION:
@@ -135,6 +148,23 @@ class Review:
                 self._pruning.publish(index, entry.received_ns, action)
             case ControlAction.KIND_LOG_PRUNED:
                 _add(self.integrity, index, self._pruning.announce(index, entry.received_ns, action))
+
+    def _enrol(self, index: int, action: ControlAction) -> None:
+        host = self.hosts[action.subject] = self._host(action.subject)
+        statement = self._statement(index, action)
+        _add(self.completeness, index, host.forsaken(statement))
+        _add(self.integrity, index, host.enrol(index, action.fields.get("event_key", ""), statement))
+        if self.begin and not host.batches and action.fields.get("again") == "True":
+            host.stated = host.mute = None  # it goes on with batches that are pruned, or begins here: nobody can tell
+
+    def _statement(self, index: int, action: ControlAction) -> Statement | None:
+        """What the host says of where it begins. What is none is a finding."""
+        try:
+            return Statement.read(action.fields)
+        except BeginningError as error:
+            text = f"an enrolment that no controller admits: {error}"
+            _add(self.integrity, index, [Finding("malformed", text, host=action.subject)])
+            return None
 
     def _check_reports(self, name: str, host: Host) -> None:
         quiet_s = (self._now_ns - host.received_ns) // 10**9

@@ -26,37 +26,39 @@ from landfast.v1 import policy_pb2 as landfast_dot_v1_dot_policy__pb2
 from landfast.v1 import shadow_pb2 as landfast_dot_v1_dot_shadow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/agent.proto\x12\x0blandfast.v1\x1a\x18landfast/v1/policy.proto\x1a\x18landfast/v1/shadow.proto\"V\n\rEnrollRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\x12\x11\n\tevent_key\x18\x03 \x01(\x0c\x12\x17\n\x0f\x65vent_key_proof\x18\x04 \x01(\x0c\"J\n\x0e\x45nrollResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x10\n\x08recovery\x18\x03 \x01(\x0c\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"6\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x10\n\x08recovery\x18\x02 \x01(\x0c\"\x96\x01\n\x0bSyncRequest\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.landfast.v1.HelloH\x00\x12\x30\n\x0cpolicy_state\x18\x02 \x01(\x0b\x32\x18.landfast.v1.PolicyStateH\x00\x12%\n\x06health\x18\x03 \x01(\x0b\x32\x13.landfast.v1.HealthH\x00\x42\t\n\x07message\"\x9d\x01\n\x05Hello\x12\x15\n\ragent_version\x18\x01 \x01(\t\x12\x0e\n\x06kernel\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\r\n\x05hooks\x18\x04 \x03(\t\x12(\n\x06loaded\x18\x05 \x01(\x0b\x32\x18.landfast.v1.PolicyState\x12#\n\x06shadow\x18\x06 \x01(\x0b\x32\x13.landfast.v1.Shadow\"\x92\x02\n\x0bPolicyState\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.landfast.v1.PolicyState.State\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x12\n\nmap_digest\x18\x04 \x01(\x0c\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08\x65nforced\x18\x06 \x03(\t\x12\x0f\n\x07\x61udited\x18\x07 \x03(\t\"l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_RECEIVED\x10\x01\x12\x11\n\rSTATE_APPLIED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x11\n\rSTATE_ALTERED\x10\x04\"s\n\x06Health\x12\x18\n\x10tagged_processes\x18\x01 \x01(\x04\x12\x10\n\x08\x63ounters\x18\x02 \x03(\x04\x12\x16\n\x0espooled_events\x18\x03 \x01(\x04\x12\x13\n\x0blost_events\x18\x04 \x01(\x04\x12\x10\n\x08problems\x18\x05 \x03(\t\"X\n\x0cSyncResponse\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Policy\x12#\n\x06shadow\x18\x02 \x01(\x0b\x32\x13.landfast.v1.Shadow\"\x1c\n\x0bPushRequest\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x0c\"$\n\x0cPushResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x04\x32\x93\x02\n\x0c\x41gentService\x12\x41\n\x06\x45nroll\x12\x1a.landfast.v1.EnrollRequest\x1a\x1b.landfast.v1.EnrollResponse\x12>\n\x05Renew\x12\x19.landfast.v1.RenewRequest\x1a\x1a.landfast.v1.RenewResponse\x12?\n\x04Sync\x12\x18.landfast.v1.SyncRequest\x1a\x19.landfast.v1.SyncResponse(\x01\x30\x01\x12?\n\x04Push\x12\x18.landfast.v1.PushRequest\x1a\x19.landfast.v1.PushResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17landfast/v1/agent.proto\x12\x0blandfast.v1\x1a\x18landfast/v1/policy.proto\x1a\x18landfast/v1/shadow.proto\"\x81\x01\n\rEnrollRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\x12\x11\n\tevent_key\x18\x03 \x01(\x0c\x12\x17\n\x0f\x65vent_key_proof\x18\x04 \x01(\x0c\x12)\n\tbeginning\x18\x05 \x01(\x0b\x32\x16.landfast.v1.Beginning\"H\n\tBeginning\x12\x16\n\x0e\x66irst_sequence\x18\x01 \x01(\x04\x12\x10\n\x08previous\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"J\n\x0e\x45nrollResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x10\n\x08recovery\x18\x03 \x01(\x0c\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"6\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x10\n\x08recovery\x18\x02 \x01(\x0c\"\x96\x01\n\x0bSyncRequest\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.landfast.v1.HelloH\x00\x12\x30\n\x0cpolicy_state\x18\x02 \x01(\x0b\x32\x18.landfast.v1.PolicyStateH\x00\x12%\n\x06health\x18\x03 \x01(\x0b\x32\x13.landfast.v1.HealthH\x00\x42\t\n\x07message\"\x9d\x01\n\x05Hello\x12\x15\n\ragent_version\x18\x01 \x01(\t\x12\x0e\n\x06kernel\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\r\n\x05hooks\x18\x04 \x03(\t\x12(\n\x06loaded\x18\x05 \x01(\x0b\x32\x18.landfast.v1.PolicyState\x12#\n\x06shadow\x18\x06 \x01(\x0b\x32\x13.landfast.v1.Shadow\"\x92\x02\n\x0bPolicyState\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.landfast.v1.PolicyState.State\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x12\n\nmap_digest\x18\x04 \x01(\x0c\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08\x65nforced\x18\x06 \x03(\t\x12\x0f\n\x07\x61udited\x18\x07 \x03(\t\"l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_RECEIVED\x10\x01\x12\x11\n\rSTATE_APPLIED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\x12\x11\n\rSTATE_ALTERED\x10\x04\"s\n\x06Health\x12\x18\n\x10tagged_processes\x18\x01 \x01(\x04\x12\x10\n\x08\x63ounters\x18\x02 \x03(\x04\x12\x16\n\x0espooled_events\x18\x03 \x01(\x04\x12\x13\n\x0blost_events\x18\x04 \x01(\x04\x12\x10\n\x08problems\x18\x05 \x03(\t\"X\n\x0cSyncResponse\x12#\n\x06policy\x18\x01 \x01(\x0b\x32\x13.landfast.v1.Policy\x12#\n\x06shadow\x18\x02 \x01(\x0b\x32\x13.landfast.v1.Shadow\"\x1c\n\x0bPushRequest\x12\r\n\x05\x62\x61tch\x18\x01 \x01(\x0c\"$\n\x0cPushResponse\x12\x14\n\x0c\x61\x63knowledged\x18\x01 \x01(\x04\x32\x93\x02\n\x0c\x41gentService\x12\x41\n\x06\x45nroll\x12\x1a.landfast.v1.EnrollRequest\x1a\x1b.landfast.v1.EnrollResponse\x12>\n\x05Renew\x12\x19.landfast.v1.RenewRequest\x1a\x1a.landfast.v1.RenewResponse\x12?\n\x04Sync\x12\x18.landfast.v1.SyncRequest\x1a\x19.landfast.v1.SyncResponse(\x01\x30\x01\x12?\n\x04Push\x12\x18.landfast.v1.PushRequest\x1a\x19.landfast.v1.PushResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'landfast.v1.agent_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENROLLREQUEST']._serialized_start=92
-  _globals['_ENROLLREQUEST']._serialized_end=178
-  _globals['_ENROLLRESPONSE']._serialized_start=180
-  _globals['_ENROLLRESPONSE']._serialized_end=254
-  _globals['_RENEWREQUEST']._serialized_start=256
-  _globals['_RENEWREQUEST']._serialized_end=283
-  _globals['_RENEWRESPONSE']._serialized_start=285
-  _globals['_RENEWRESPONSE']._serialized_end=339
-  _globals['_SYNCREQUEST']._serialized_start=342
-  _globals['_SYNCREQUEST']._serialized_end=492
-  _globals['_HELLO']._serialized_start=495
-  _globals['_HELLO']._serialized_end=652
-  _globals['_POLICYSTATE']._serialized_start=655
-  _globals['_POLICYSTATE']._serialized_end=929
-  _globals['_POLICYSTATE_STATE']._serialized_start=821
-  _globals['_POLICYSTATE_STATE']._serialized_end=929
-  _globals['_HEALTH']._serialized_start=931
-  _globals['_HEALTH']._serialized_end=1046
-  _globals['_SYNCRESPONSE']._serialized_start=1048
-  _globals['_SYNCRESPONSE']._serialized_end=1136
-  _globals['_PUSHREQUEST']._serialized_start=1138
-  _globals['_PUSHREQUEST']._serialized_end=1166
-  _globals['_PUSHRESPONSE']._serialized_start=1168
-  _globals['_PUSHRESPONSE']._serialized_end=1204
-  _globals['_AGENTSERVICE']._serialized_start=1207
-  _globals['_AGENTSERVICE']._serialized_end=1482
+  _globals['_ENROLLREQUEST']._serialized_start=93
+  _globals['_ENROLLREQUEST']._serialized_end=222
+  _globals['_BEGINNING']._serialized_start=224
+  _globals['_BEGINNING']._serialized_end=296
+  _globals['_ENROLLRESPONSE']._serialized_start=298
+  _globals['_ENROLLRESPONSE']._serialized_end=372
+  _globals['_RENEWREQUEST']._serialized_start=374
+  _globals['_RENEWREQUEST']._serialized_end=401
+  _globals['_RENEWRESPONSE']._serialized_start=403
+  _globals['_RENEWRESPONSE']._serialized_end=457
+  _globals['_SYNCREQUEST']._serialized_start=460
+  _globals['_SYNCREQUEST']._serialized_end=610
+  _globals['_HELLO']._serialized_start=613
+  _globals['_HELLO']._serialized_end=770
+  _globals['_POLICYSTATE']._serialized_start=773
+  _globals['_POLICYSTATE']._serialized_end=1047
+  _globals['_POLICYSTATE_STATE']._serialized_start=939
+  _globals['_POLICYSTATE_STATE']._serialized_end=1047
+  _globals['_HEALTH']._serialized_start=1049
+  _globals['_HEALTH']._serialized_end=1164
+  _globals['_SYNCRESPONSE']._serialized_start=1166
+  _globals['_SYNCRESPONSE']._serialized_end=1254
+  _globals['_PUSHREQUEST']._serialized_start=1256
+  _globals['_PUSHREQUEST']._serialized_end=1284
+  _globals['_PUSHRESPONSE']._serialized_start=1286
+  _globals['_PUSHRESPONSE']._serialized_end=1322
+  _globals['_AGENTSERVICE']._serialized_start=1325
+  _globals['_AGENTSERVICE']._serialized_end=1600
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ class EnrollRequest(_message.Message):
     CSR_FIELD_NUMBER: _builtins.int
     EVENT_KEY_FIELD_NUMBER: _builtins.int
     EVENT_KEY_PROOF_FIELD_NUMBER: _builtins.int
+    BEGINNING_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Name of the host: a DNS label sequence (RFC 1123), at most 253 characters."""
     csr: _builtins.bytes
@@ -41,6 +42,10 @@ class EnrollRequest(_message.Message):
     """Proof that the host holds the other half: its signature over "landfast enrolment v1\\n" and then the SHA-256 of `host`,
     a newline and `csr`.
     """
+    @_builtins.property
+    def beginning(self) -> Global___Beginning:
+        """Where the host's events will begin. Unset by agents that do not say so."""
+
     def __init__(
         self,
         *,
@@ -48,14 +53,47 @@ class EnrollRequest(_message.Message):
         csr: _builtins.bytes = ...,
         event_key: _builtins.bytes = ...,
         event_key_proof: _builtins.bytes = ...,
+        beginning: Global___Beginning | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beginning", b"beginning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr", b"csr", "event_key", b"event_key", "event_key_proof", b"event_key_proof", "host", b"host"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beginning", b"beginning", "csr", b"csr", "event_key", b"event_key", "event_key_proof", b"event_key_proof", "host", b"host"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrollRequest: _TypeAlias = EnrollRequest  # noqa: Y015
+
+@_typing.final
+class Beginning(_message.Message):
+    """What a host says, and is held to, of the first batch that it will push: the log tells it to auditors, signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    first_sequence: _builtins.int
+    """Batch.first_sequence of that batch."""
+    previous: _builtins.bytes
+    """Batch.previous of that batch: empty when the host has recorded nothing before."""
+    signature: _builtins.bytes
+    """By the host's event key, over "landfast enrolment v2\\n" and then the SHA-256 of four lines, each with a newline at its
+    end: `host`, the SHA-256 of `csr` in hexadecimal, `first_sequence` in decimal, `previous` in hexadecimal.
+    """
+    def __init__(
+        self,
+        *,
+        first_sequence: _builtins.int = ...,
+        previous: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_sequence", b"first_sequence", "previous", b"previous", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Beginning: _TypeAlias = Beginning  # noqa: Y015
 
 @_typing.final
 class EnrollResponse(_message.Message):

@@ -167,6 +167,7 @@ class Batch(_message.Message):
     UNIX_NAMES_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     POLICY_DIGEST_FIELD_NUMBER: _builtins.int
+    BEGINS_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     host: _builtins.str
@@ -192,6 +193,10 @@ class Batch(_message.Message):
     slot had them. 0 and empty before the first policy, and where there are no counters.
     """
     policy_digest: _builtins.bytes
+    begins: _builtins.int
+    """Beginning.first_sequence of the host's first enrolment with this chain; 0 in what was made before that. Everything
+    from there on is some controller's: by it an enrolment that is missing in the log, or does not tell it, is noticed.
+    """
     previous: _builtins.bytes
     """SHA-256 of the bytes of the host's batch before this one; empty for the first. Behind all that is known before, so
     that a batch can wait for its place in the chain and then be closed by appending it and the signature.
@@ -253,12 +258,13 @@ class Batch(_message.Message):
         unix_names: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
         policy_version: _builtins.int = ...,
         policy_digest: _builtins.bytes = ...,
+        begins: _builtins.int = ...,
         previous: _builtins.bytes = ...,
         signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["folded", b"folded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules", "signature", b"signature", "unix_names", b"unix_names"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begins", b"begins", "boot_id", b"boot_id", "classes", b"classes", "clock_offset_ns", b"clock_offset_ns", "counters", b"counters", "first_sequence", b"first_sequence", "folded", b"folded", "host", b"host", "listeners", b"listeners", "notices", b"notices", "policy_digest", b"policy_digest", "policy_version", b"policy_version", "previous", b"previous", "processes", b"processes", "record_size", b"record_size", "records", b"records", "ring_position", b"ring_position", "rules", b"rules", "signature", b"signature", "unix_names", b"unix_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,16 +2,18 @@
 
 import re
 import signal
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from landfast import batch
+from landfast import batch, event_key
+from landfast.event import Event
 from landfast.v1.batch_pb2 import Notice, NoticeKind
 from tests.e2e.agent.host import POLICY, Host
 from tests.e2e.controller.deployment import Deployment
-from tests.e2e.uplink.logs import logged
+from tests.e2e.uplink.logs import audited, logged
 from tests.testbed import DATA_CENTRE, OUTSIDE, Namespace, Network, Program, Sniffer, eventually
 from tests.testbed.bpf_objects import pinned, remaining
 from tests.testbed.leftovers import remove_instance
@@ -196,15 +198,24 @@ def deployment() -> Iterator[Deployment]:
 
 
 @pytest.fixture
-async def enrolled(deployment: Deployment, tmp_path: Path) -> AsyncIterator[Host]:
+def beside(tmp_path: Path) -> Iterator[Host]:
     """A host that shares the network of the controller."""
     where = Namespace("none")
     where.path = Path("/proc/self/ns/net")
-    host, token = Host(where, tmp_path), tmp_path / "token.pem"
-    await deployment.token_file(token)
-    host.run("enroll", "--controller", deployment.address, "--token-file", token, "--host", "hall").check_returncode()
+    host = Host(where, tmp_path)
     yield host
     remove_instance(host.instance.name)
+
+
+async def enrol(deployment: Deployment, host: Host, *words: str) -> None:
+    token = await deployment.token_file(host.directory / "token.pem")
+    host.run("enroll", "--controller", deployment.address, "--token-file", token, *words).check_returncode()
+
+
+@pytest.fixture
+async def enrolled(deployment: Deployment, beside: Host) -> Host:
+    await enrol(deployment, beside, "--host", "hall")
+    return beside
 
 
 async def notices(deployment: Deployment, kind: "NoticeKind.ValueType") -> list[dict[str, str]]:
@@ -233,3 +244,26 @@ async def test_unload_of_an_enrolled_host_is_in_the_log_first(deployment: Deploy
         assert enrolled.run("unload", "--reason", "gone", "--force").returncode == 0
     assert not enrolled.instance.pins.exists()
     assert [event["fields"]["reason"] for event in enrolled.notices("UNLOADED")][-1] == "gone"
+
+
+async def test_a_host_that_runs_on_its_own_joins_and_nothing_is_missing_from_then_on(
+    deployment: Deployment, beside: Host
+) -> None:
+    """Also not what its daemon has recorded before it was restarted."""
+    with beside.start() as program:
+        assert beside.attempt(("tcp", OUT, 443)) == ["EPERM"]
+        await enrol(deployment, beside)
+        assert beside.attempt(("tcp", OUT, 444)) == ["EPERM"]
+        assert program.stop() == 0
+    with beside.start("--config", "/dev/null"):
+        eventually(
+            lambda: beside.json("status")["daemon"]["spool"]["waiting"] == 0, "the controller has everything", 60
+        )
+    key = event_key.parse(beside.json("status")["event_key"])
+    found, [begins] = await audited(deployment, socket.gethostname(), key)
+    views = [batch.decode(data) for data in found]
+    ports = [item.remote_port for view in views for _, item in view if isinstance(item, Event)]
+    assert (443 in ports, 444 in ports) == (False, True)
+    assert (views[0].first, views[0].previous) == (begins.first, begins.previous)
+    assert begins.first > 1
+    assert views[-1].message.begins == begins.first

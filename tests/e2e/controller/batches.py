@@ -19,6 +19,7 @@ class Chain:
         self.key = signer(host)
         self.next = first
         self.previous = previous
+        self.begins = 0
         self._cookies = itertools.count(1)
         self._position = 0
 
@@ -33,6 +34,7 @@ class Chain:
             ring_position=self._read(events),
             records=b"".join(self._record(verdict) for _ in range(events)),
             classes={3: data_class},
+            begins=self.begins,
         )
         data = batch.seal(batch.encode(body), self.previous, self.key)
         self.next, self.previous = self.next + events, batch.digest(data)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from landfast import event_key
+from landfast.beginning import Beginning, Statement
 from landfast.channel import OPTIONS, credentials
 from landfast.identity import Bundle, Role, SpiffeId, key_pem, new_key, signing_request
 from landfast.trust import anchor, keys, metadata
@@ -145,10 +146,10 @@ class Deployment:
         anchor.attach(path, (self.directory / "1.root.json").read_bytes())
         return path
 
-    async def enrol(self, host: str, token: Bundle | None = None) -> Bundle:
+    async def enrol(self, host: str, token: Bundle | None = None, begins: Beginning | None = None) -> Bundle:
         key = new_key()
         async with self.channel(token or await self.token()) as channel:
-            made = await AgentServiceStub(channel).Enroll(enrol_request(host, signing_request(key)))
+            made = await AgentServiceStub(channel).Enroll(enrol_request(host, signing_request(key), begins=begins))
         return Bundle(key_pem(key), made.certificate, made.authority, made.recovery)
 
     async def by_role(self, role: str) -> Bundle:
@@ -159,11 +160,17 @@ class Deployment:
         return await (self.token() if role == Role.ENROL else self.identity(role))
 
 
-def enrol_request(host: str, csr: bytes, key: Ed25519PrivateKey | None = None) -> EnrollRequest:
-    """As the agent of `host` makes it, with its event key or another one."""
+def enrol_request(
+    host: str, csr: bytes, key: Ed25519PrivateKey | None = None, begins: Beginning | None = None
+) -> EnrollRequest:
+    """As the agent of `host` makes it, with its event key or another one; older ones do not say where they begin."""
     key = key or signer(host)
     proof = event_key.sign(key, event_key.ENROLMENT, event_key.enrolment_of(host, csr))
-    return EnrollRequest(host=host, csr=csr, event_key=event_key.public_of(key), event_key_proof=proof)
+    request = EnrollRequest(host=host, csr=csr, event_key=event_key.public_of(key), event_key_proof=proof)
+    if begins:
+        request.beginning.first_sequence, request.beginning.previous = begins.first, begins.previous
+        request.beginning.signature = Statement.sign(key, host, csr, begins).signature
+    return request
 
 
 def recovering(bundle: Bundle) -> Bundle:

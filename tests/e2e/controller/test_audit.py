@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from landfast import event_key
+from landfast.beginning import Beginning
 from landfast.identity import Bundle
 from landfast.tlog import bundle as bundles
 from landfast.tlog.bundle import Entry
@@ -22,7 +24,7 @@ from landfast.tlog.note import VerifierKey
 from landfast.tlog.tiles import Tile
 from landfast.v1.agent_pb2 import PushRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
-from landfast.v1.audit_pb2 import ReadLogRequest, SubscribeRequest
+from landfast.v1.audit_pb2 import ControlAction, ReadLogRequest, SubscribeRequest
 from landfast.v1.audit_pb2_grpc import AuditServiceStub
 from landfast.v1.fleet_pb2 import BanHostRequest
 from landfast.v1.fleet_pb2_grpc import FleetServiceStub
@@ -102,12 +104,16 @@ def _files(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
+def _entries(files: dict[str, bytes]) -> list[bytes]:
+    tiles = [Tile.parse(path) for path in files if "entries" in path]
+    tiles.sort(key=lambda tile: tile.begin)
+    return [entry for tile in tiles for entry in bundles.decode(files[tile.path], tile.width)]
+
+
 def test_a_mirror_is_the_log_to_the_last_byte(deployment: Deployment, copy: Callable[[], Path]) -> None:
     _report(deployment, 300)
     files = _files(copy())
-    tiles = [Tile.parse(path) for path in files if "entries" in path]
-    tiles.sort(key=lambda tile: tile.begin)
-    entries = [entry for tile in tiles for entry in bundles.decode(files[tile.path], tile.width)]
+    entries = _entries(files)
     expected = naive.published(entries)
     assert {path: content for path, content in files.items() if path != "checkpoint"} == {
         path: content for path, content in expected.items() if path != "checkpoint"
@@ -178,6 +184,51 @@ def test_the_keys_of_the_roster_are_what_counts(
     kinds = [(each["kind"], each["host"]) for each in forged["integrity"]["findings"]]
     assert kinds == [("unknown-key", theirs)] + [("signature", theirs)] * 5
     assert "line 2: 'KEY' is no event key" in auditor.complains(*verify, _roster(auditor, f"{mine} KEY"), status=2)
+
+
+def _rewritten(auditor: Person, entries: list[bytes]) -> tuple[str | Path, ...]:
+    """The command that verifies a log with these entries, signed by the key that the auditor takes for the log's."""
+    lie, key = auditor.home / "lie", auditor.home / "lie.pub"
+    for path, content in naive.published(entries).items():
+        (lie / path).parent.mkdir(parents=True, exist_ok=True)
+        (lie / path).write_bytes(content)
+    key.write_text(str(naive.SIGNER.verifier))
+    return "audit", "verify", "--offline", lie, "--key", key, "--silent-after", "1h"
+
+
+def test_what_a_controller_leaves_out_from_the_beginning_on(
+    deployment: Deployment, auditor: Person, copy: Callable[[], Path]
+) -> None:
+    """The host has recorded before it joined, and said where it begins; a controller that has the log's key lies."""
+    host, begins = deployment.name("audited"), Beginning(100, bytes(32))
+    chain = Chain(host, begins.first, begins.previous)
+    chain.begins = begins.first
+
+    async def report() -> None:
+        await _push(deployment, await deployment.enrol(host, begins=begins), chain.batches(3))
+
+    asyncio.run(report())
+    entries = _entries(_files(copy()))
+    roster = ("--hosts", _roster(auditor, f"{host} {_key(host)}"))
+    assert auditor.json(*_rewritten(auditor, entries), *roster)["hosts"][host]["first_sequence"] == 100
+    decoded = [Entry.decode(entry) for entry in entries]
+    own = [at for at, entry in enumerate(decoded) if host.encode() in entry.content]
+    enrolment, batches = next(at for at in own if b"begins" in decoded[at].content), own[-3:]
+    del entries[batches[0]]
+    found = auditor.json(*_rewritten(auditor, entries), *roster, status=1)
+    (gap,) = found["completeness"]["findings"]
+    assert (gap["kind"], gap["host"], gap["index"], gap["sequence"]) == ("gap", host, batches[1] - 1, 105)
+    assert found["integrity"]["holds"]
+    action = ControlAction.FromString(decoded[enrolment].content)
+    for name in ("begins", "begins_after", "csr_sha256", "begins_signature"):
+        del action.fields[name]
+    entries[enrolment] = replace(decoded[enrolment], content=action.SerializeToString()).encode()
+    found = auditor.json(*_rewritten(auditor, entries), *roster, status=1)
+    assert [each["kind"] for each in found["integrity"]["findings"]] == ["concealed"]
+    assert (found["hosts"][host]["unstated"], found["completeness"]["holds"]) == (enrolment, True)
+    told = auditor.run(*_rewritten(auditor, entries), *roster, status=1).stdout
+    assert "1 hosts have not said where they begin" in told
+    assert f"{host} (index {enrolment})" in told
 
 
 def _roster(auditor: Person, *hosts: str) -> Path:

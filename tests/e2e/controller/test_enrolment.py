@@ -1,6 +1,7 @@
 """Tokens and hosts that join."""
 
 import asyncio
+import hashlib
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from landfast import event_key
+from landfast.beginning import Beginning, Statement
 from landfast.identity import Bundle, certificate_of, new_key, signing_request, spiffe_id_of
 from landfast.v1.agent_pb2 import EnrollRequest, EnrollResponse, PushRequest
 from landfast.v1.agent_pb2_grpc import AgentServiceStub
@@ -168,6 +170,88 @@ async def test_the_log_tells_the_event_key_and_when_it_changes(deployment: Deplo
     assert [each.fields["event_key"] for each in (first, second, third)] == [mine, mine, another]
     assert [each.fields.get("former_event_key") for each in (first, second, third)] == [None, None, mine]
     assert ["another event key" in each.text for each in (first, second, third)] == [False, False, True]
+
+
+async def test_the_log_has_what_the_host_has_signed_of_its_beginning(deployment: Deployment) -> None:
+    host, begins = deployment.name("host"), Beginning(77, b"y" * 32)
+    request = enrol_request(host, signing_request(new_key()), begins=begins)
+    await _enrol(deployment, request)
+    await deployment.enrol(host, await deployment.token(host))
+    first, second = await _enrolments(deployment, host)
+    statement = Statement.read(first.fields)
+    assert statement == Statement(begins, hashlib.sha256(request.csr).digest(), request.beginning.signature)
+    assert statement.is_signed_by(public(host), host)
+    assert Statement.read(second.fields) is None
+
+
+def _unsaid(host: str, what: str) -> EnrollRequest:
+    """A request with a beginning that nobody can be held to."""
+    request, key = enrol_request(host, signing_request(new_key()), begins=Beginning(77, b"y" * 32)), signer(host)
+    told = request.beginning
+    if what == "no sequence":
+        told.CopyFrom(enrol_request(host, request.csr, begins=Beginning(0)).beginning)
+    elif what == "too large":
+        told.CopyFrom(enrol_request(host, request.csr, begins=Beginning(2**63)).beginning)
+    elif what == "no hash":
+        told.CopyFrom(enrol_request(host, request.csr, begins=Beginning(77, b"y")).beginning)
+    elif what == "another sequence":
+        told.first_sequence = 78
+    elif what == "another request's":
+        told.CopyFrom(enrol_request(host, signing_request(new_key()), begins=Beginning(77, b"y" * 32)).beginning)
+    elif what == "another host's":
+        told.CopyFrom(enrol_request("hall-x", request.csr, key, Beginning(77, b"y" * 32)).beginning)
+    elif what == "of the first version":
+        told.signature = request.event_key_proof
+    return request
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "no sequence",
+        "too large",
+        "no hash",
+        "another sequence",
+        "another request's",
+        "another host's",
+        "of the first version",
+    ],
+)
+async def test_a_beginning_that_is_not_signed_is_refused_and_the_token_stays_good(
+    deployment: Deployment, what: str
+) -> None:
+    host, token = deployment.name("host"), await deployment.token()
+    with pytest.raises(AioRpcError) as failure:
+        await _enrol(deployment, _unsaid(host, what), token)
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
+    assert details_of(failure).startswith("beginning: ")
+    await deployment.enrol(host, token)
+
+
+async def test_a_host_is_held_to_where_it_said_that_it_begins(deployment: Deployment) -> None:
+    """So that a stolen certificate begins nowhere else; and after another enrolment to what it says then."""
+    host, previous = deployment.name("host"), b"y" * 32
+    first = await deployment.enrol(host, begins=Beginning(77, previous))
+    for chain in (Chain(host), Chain(host, 78, previous), Chain(host, 77, b"z" * 32)):
+        with pytest.raises(AioRpcError) as failure:
+            await _push(deployment, first, chain.batch())
+        assert code_of(failure) == StatusCode.FAILED_PRECONDITION
+        assert f"it would begin at sequence 77, after the batch {previous.hex()}" in details_of(failure)
+    own = Chain(host, 77, previous)
+    assert await _push(deployment, first, *own.batches(2)) == 86
+    again = await deployment.enrol(host, await deployment.token(host), Beginning(77, previous))
+    assert await _push(deployment, again, *own.batches(2)) == 96
+    anew = await deployment.enrol(host, await deployment.token(host), Beginning())
+    with pytest.raises(AioRpcError):
+        await _push(deployment, anew, Chain(host, 200, previous).batch())
+    assert await _push(deployment, anew, *Chain(host).batches(2)) == 10
+
+
+async def test_an_older_agent_says_nothing_and_nothing_of_before_counts(deployment: Deployment) -> None:
+    host = deployment.name("host")
+    await deployment.enrol(host, begins=Beginning(77, b"y" * 32))
+    again = await deployment.enrol(host, await deployment.token(host))
+    assert await _push(deployment, again, Chain(host, 200, b"z" * 32).batch()) == 204
 
 
 async def test_a_token_may_live_seven_days_at_most(deployment: Deployment) -> None:

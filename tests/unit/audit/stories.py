@@ -6,11 +6,12 @@ from typing import Any
 from landfast import event_key
 from landfast.audit.integrity import Integrity
 from landfast.audit.review import Expected, Review
+from landfast.beginning import Beginning, Statement
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.checkpoint import Checkpoint
 from landfast.v1.audit_pb2 import ControlAction
 from tests.e2e.controller.batches import Chain
-from tests.testbed.event_keys import public
+from tests.testbed.event_keys import public, signer
 from tests.unit.tlog import naive
 
 Roster = Mapping[str, frozenset[bytes]]
@@ -37,10 +38,11 @@ class Story:
         action.time.FromNanoseconds(self.now_ns)
         return self._add(Kind.CONTROL, action.SerializeToString())
 
-    def enrol(self, host: str, key: str = "") -> "Story":
-        """With its event key, or another one."""
-        key = key or event_key.text(public(host))
-        return self.control(ControlAction.KIND_HOST_ENROLLED, host, fields={"event_key": key})
+    def enrol(self, host: str, key: str = "", stated: Beginning | None = None, **more: str) -> "Story":
+        """With its event key, or another one, and what the host says of where it begins."""
+        fields = {"event_key": key or event_key.text(public(host)), **more}
+        fields |= statement(host, stated).fields if stated else {}
+        return self.control(ControlAction.KIND_HOST_ENROLLED, host, fields=fields)
 
     def _add(self, kind: Kind, content: bytes) -> "Story":
         self.entries.append(Entry(kind, self.now_ns, content).encode())
@@ -48,11 +50,17 @@ class Story:
         return self
 
 
+def statement(host: str, begins: Beginning, by: str = "") -> Statement:
+    """Signed by the host, or by another one."""
+    return Statement.sign(signer(by or host), host, b"its certificate request", begins)
+
+
 def ordinary(batches: int, hosts: Sequence[str] = ("hall-1", "hall-2", "hall-3")) -> Story:
     """Hosts that report in turn."""
     story, chains = Story(), [Chain(host) for host in hosts]
-    for host in hosts:
-        story.enrol(host)
+    for host, chain in zip(hosts, chains, strict=True):
+        story.enrol(host, stated=Beginning(chain.next))
+        chain.begins = chain.next
     for number in range(batches):
         story.batch(chains[number % len(hosts)].batch(events=2))
     return story

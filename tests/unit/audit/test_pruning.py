@@ -6,6 +6,7 @@ import time
 import pytest
 
 from landfast.audit.review import Review
+from landfast.beginning import Beginning
 from landfast.v1.audit_pb2 import ControlAction
 from tests.e2e.controller.batches import Chain
 from tests.unit.audit.stories import Story, roster, told, verified
@@ -82,6 +83,16 @@ def test_the_account_of_a_host_begins_where_the_log_does() -> None:
     gap, counters = made.review(512).completeness.findings
     assert (gap.kind, counters.kind) == ("gap", "counters")
     assert gap.host.encode() in left_out
+
+
+def test_a_host_whose_batches_are_pruned_may_have_said_that_it_begins_with_them() -> None:
+    """Its acknowledgements were lost before it enrolled again. A new host has said where it begins, as ever."""
+    for again, first, expected in (("True", 3, []), ("True", 6, []), ("False", 3, ["gap"]), ("False", 6, [])):
+        made, chain = _ordinary(), Chain("hall-4")
+        chain.batch()
+        made.story.enrol("hall-4", stated=Beginning(first, chain.previous), again=again).batch(chain.batch())
+        assert [each.kind for each in made.review(512).completeness.findings] == expected
+        assert made.review(512).unstated == []
 
 
 def test_a_host_of_the_roster_that_is_not_in_what_is_left() -> None:

@@ -3,13 +3,14 @@
 import pytest
 
 from landfast import batch, event, event_key
+from landfast.beginning import Beginning
 from landfast.tlog.bundle import Entry, Kind
 from landfast.v1.audit_pb2 import ControlAction
 from landfast.v1.batch_pb2 import Batch, Folded, Notice, NoticeKind
 from landfast.verdict import Stage
 from tests.e2e.controller.batches import Chain
 from tests.testbed.event_keys import public, signer
-from tests.unit.audit.stories import Story, ordinary, roster, told, verified
+from tests.unit.audit.stories import Story, ordinary, roster, statement, told, verified
 from tests.unit.tlog import naive
 
 _BOOT_IDS = ("5a1b7c9e-0f43-4a57-9d0e-3f1f6f3b2a11", "6b1b7c9e-0f43-4a57-9d0e-3f1f6f3b2a22")
@@ -94,6 +95,150 @@ def test_a_host_that_is_enrolled_again_may_go_on() -> None:
     story, chain = Story().enrol("hall-1"), Chain("hall-1")
     story.batch(chain.batch()).enrol("hall-1").batch(chain.batch())
     assert told(story.entries) == ([], [])
+
+
+def _begins(first: int, previous: bytes = bytes(32)) -> Beginning:
+    return Beginning(first, previous)
+
+
+def _batch(first: int, previous: bytes = bytes(32)) -> bytes:
+    return Chain("hall-1", first, previous).batch()
+
+
+def test_a_host_begins_where_it_has_said() -> None:
+    story = Story().enrol("hall-1", stated=_begins(100)).batch(_batch(100))
+    assert told(story.entries, roster("hall-1")) == ([], [])
+    story.enrol("hall-1", stated=Beginning()).batch(_batch(1, b""))
+    assert told(story.entries, roster("hall-1")) == ([], ["begun-anew"])
+
+
+@pytest.mark.parametrize(
+    ("first", "previous", "expected"),
+    [
+        (101, bytes(32), ([], ["gap"])),
+        (100, b"x" * 32, (["chain"], [])),
+        (99, bytes(32), (["chain"], [])),
+        (1, b"", (["chain"], [])),
+    ],
+)
+def test_a_host_that_does_not_begin_where_it_has_said(
+    first: int, previous: bytes, expected: tuple[list[str], list[str]]
+) -> None:
+    story = Story().enrol("hall-1", stated=_begins(100)).batch(_batch(first, previous))
+    assert told(story.entries, roster("hall-1")) == expected
+    again = Story().enrol("hall-1").batch(_batch(1, b"")).enrol("hall-1", stated=_begins(100))
+    integrity, completeness = told(again.batch(_batch(first, previous)).entries)
+    assert (set(expected[0]) <= set(integrity), set(expected[1]) <= set(completeness)) == (True, True)
+
+
+def test_what_is_left_out_before_a_first_batch_is_named() -> None:
+    story = Story().enrol("hall-1", stated=_begins(100)).batch(_batch(103))
+    (gap,) = verified(naive.published(story.entries)).completeness.findings
+    assert (gap.kind, gap.index, gap.host, gap.sequence) == ("gap", 1, "hall-1", 103)
+    assert gap.text.startswith(
+        "sequence 100 to 102 are missing, and the host said when it enrolled that it would begin"
+    )
+
+
+def test_a_host_that_goes_on_may_have_said_that_it_begins_with_what_is_here_already() -> None:
+    """Its acknowledgements were lost on the way, or came while it enrolled."""
+    for first in (1, 4, 6):
+        story, chain = Story().enrol("hall-1", stated=Beginning()), Chain("hall-1")
+        story.batch(chain.batch()).enrol("hall-1", stated=_begins(first)).batch(chain.batch())
+        assert told(story.entries) == ([], [])
+
+
+def test_what_a_host_has_said_must_be_signed_by_it() -> None:
+    for by, expected in (("hall-1", []), ("hall-2", ["signature"])):
+        forged = statement("hall-1", _begins(100), by).fields
+        story = Story().enrol("hall-1", **forged).batch(_batch(100))
+        review = verified(naive.published(story.entries))
+        assert [each.kind for each in review.integrity.findings] == expected
+        assert [(each.index, each.host) for each in review.integrity.findings] == [(0, "hall-1")] * len(expected)
+    other = statement("hall-2", _begins(100), "hall-1").fields
+    assert told(Story().enrol("hall-1", **other).batch(_batch(100)).entries)[0] == ["signature"]
+
+
+def test_the_key_of_the_roster_must_have_signed_it() -> None:
+    """A controller that enrols a key of its own in a host's name says with it also where the host begins."""
+    lie = Story().enrol("hall-1", _LIARS, **statement("hall-1", _begins(100), "liar").fields)
+    lie.batch(_liar(Chain("hall-1", 100, bytes(32))).batch())
+    assert told(lie.entries) == ([], [])
+    assert told(lie.entries, roster("hall-1"))[0] == ["unknown-key", "signature", "signature"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"begins": "0"},
+        {"begins": "01"},
+        {"begins": "\u0661"},
+        {"begins": "1" * 5000},
+        {"begins_after": "ff"},
+        {"csr_sha256": ""},
+        {"begins_signature": "AA=="},
+        {"begins_signature": "?"},
+    ],
+)
+def test_what_nobody_can_have_said(fields: dict[str, str]) -> None:
+    story = Story().enrol("hall-1", **(statement("hall-1", _begins(100)).fields | fields)).batch(_batch(100))
+    assert told(story.entries) == (["malformed"], [])
+
+
+def test_an_older_agent_does_not_say_where_it_begins_and_that_is_told() -> None:
+    """It is no finding. What begins at 1 has nothing before it, and who goes on has it here."""
+    for begins, unstated in ((Beginning(), None), (_begins(100), 0)):
+        story, chain = Story().enrol("hall-1"), Chain("hall-1", begins.first, begins.previous)
+        story.batch(chain.batch()).enrol("hall-1").batch(chain.batch())
+        review = verified(naive.published(story.entries))
+        assert (review.integrity.findings, review.completeness.findings) == ([], [])
+        assert [host.unstated for host in review.unstated] == [unstated] * (unstated is not None)
+
+
+def test_an_enrolment_that_hides_what_the_host_has_said_is_found_by_its_batches() -> None:
+    """Once. What it had said at an enrolment before, or that is pruned, may still stand in batches that waited."""
+    chain = Chain("hall-1", 103, bytes(32))
+    before = chain.batch()
+    chain.begins = 100
+    story = Story().enrol("hall-1").batch(before).batch(chain.batch()).batch(chain.batch())
+    (finding,) = verified(naive.published(story.entries)).integrity.findings
+    assert (finding.kind, finding.index, finding.host, finding.sequence) == ("concealed", 2, "hall-1", 108)
+    for first in (100, 103):
+        made, later = Story().enrol("hall-1", stated=_begins(first)), Chain("hall-1", first, bytes(32))
+        later.begins = 100
+        assert told(made.batch(later.batch()).enrol("hall-1").batch(later.batch()).entries) == ([], [])
+
+
+def test_a_host_that_was_enrolled_before_is_told_by_its_batches() -> None:
+    """At another controller, or at this one, which hides that: nobody can tell, so that it is no finding."""
+    chain = Chain("hall-1", 103, bytes(32))
+    chain.begins = 7
+    story = Story().enrol("hall-1", stated=_begins(103)).batch(chain.batch()).batch(chain.batch())
+    review = verified(naive.published(story.entries))
+    assert (review.integrity.findings, review.completeness.findings) == ([], [])
+    assert [(host.name, host.promised) for host in review.before] == [("hall-1", 7)]
+    story = Story().enrol("hall-1", stated=Beginning()).batch((own := Chain("hall-1")).batch())
+    own.begins = 1
+    story.batch(own.batch()).enrol("hall-1", stated=_begins(9)).batch(own.batch())
+    assert verified(naive.published(story.entries)).before == []
+
+
+def test_an_enrolment_after_which_nothing_came_is_kept_in_mind() -> None:
+    """What was left out then is not hidden by another enrolment."""
+    story = Story().enrol("hall-1", stated=_begins(100)).enrol("hall-1", stated=_begins(100)).batch(_batch(100))
+    assert told(story.entries) == ([], [])
+    story = Story().enrol("hall-1", stated=_begins(100)).enrol("hall-1", stated=_begins(110)).batch(_batch(110))
+    (gap,) = verified(naive.published(story.entries)).completeness.findings
+    assert (gap.kind, gap.index, gap.host, gap.sequence) == ("gap", 1, "hall-1", 110)
+    assert gap.text.startswith("sequence 100 to 109 are missing")
+    story = Story().enrol("hall-1", stated=_begins(100)).enrol("hall-1", stated=Beginning()).batch(_batch(1, b""))
+    assert told(story.entries) == ([], ["begun-anew"])
+
+
+def test_acknowledgements_that_are_lost_between_enrolments_are_no_gap() -> None:
+    story, chain = Story().enrol("hall-1", stated=Beginning()), Chain("hall-1")
+    story.batch(chain.batch()).enrol("hall-1", stated=_begins(3)).enrol("hall-1", stated=_begins(6, chain.previous))
+    assert told(story.batch(chain.batch()).entries) == ([], [])
 
 
 def test_a_banned_host_is_silent_for_a_reason() -> None:

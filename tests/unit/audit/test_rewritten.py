@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from landfast import batch, event
+from landfast.beginning import Beginning
 from landfast.tlog.bundle import Entry, Kind
 from landfast.tlog.errors import TlogError
 from landfast.v1.audit_pb2 import ControlAction
@@ -20,7 +21,7 @@ from landfast.v1.batch_pb2 import Batch
 from landfast_cli.mirroring import Mirror
 from tests.e2e.controller.batches import Chain
 from tests.testbed.event_keys import signer
-from tests.unit.audit.stories import STEP_NS, ordinary, roster, verified
+from tests.unit.audit.stories import STEP_NS, ordinary, roster, statement, verified
 from tests.unit.tlog import naive
 
 _HOSTS = ("hall-1", "hall-2", "hall-3")
@@ -40,10 +41,43 @@ def drop_batch(log: list[Entry], dice: random.Random) -> set[int | str]:
     return {following - 1}
 
 
-def drop_first_batch(log: list[Entry], dice: random.Random) -> set[int | str]:
-    """A host may have recorded before it joined: its first batch may have any number, and name one that is not here."""
-    del log[_FIRST + dice.randrange(len(_HOSTS))]
-    return set()
+def drop_first_batches(log: list[Entry], dice: random.Random) -> set[int | str]:
+    """The host has said where it begins."""
+    return {_first_index(log, _drop_first_batches(log, dice))}
+
+
+def drop_first_batches_and_say_so(log: list[Entry], dice: random.Random) -> set[int | str]:
+    """As if the host had said that it begins where what is left of it does: it has not signed that."""
+    host = _drop_first_batches(log, dice)
+    at, begins = _HOSTS.index(host), _first(log, host)
+    other = statement(host, begins).fields | {"begins_signature": _fields(log[at])["begins_signature"]}
+    forged = statement(host, begins, by="somebody else").fields
+    log[at] = _enrolment(log[at], dice.choice([other, forged]))
+    return {at}
+
+
+def drop_first_batches_and_take_another_statement(log: list[Entry], dice: random.Random) -> set[int | str]:
+    """One that another host has signed, of just that place."""
+    host = _drop_first_batches(log, dice)
+    at = _HOSTS.index(host)
+    log[at] = _enrolment(log[at], statement(_HOSTS[at - 1], _first(log, host)).fields)
+    return {at}
+
+
+def drop_first_batches_and_what_was_said(log: list[Entry], dice: random.Random) -> set[int | str]:
+    """As an older agent enrols. Its host's batches say that it has said more."""
+    host = _drop_first_batches(log, dice)
+    at = _HOSTS.index(host)
+    log[at] = _enrolment(log[at], {name: "" for name in _fields(log[at]) if name != "event_key"})
+    return {_first_index(log, host)}
+
+
+def drop_a_part_of_what_was_said(log: list[Entry], dice: random.Random) -> set[int | str]:
+    """No controller admits an enrolment like that."""
+    at = dice.randrange(_FIRST)
+    name = dice.choice(["begins", "csr_sha256", "begins_signature"])
+    log[at] = _enrolment(log[at], {name: ""})
+    return {at}
 
 
 def drop_newest_batch(log: list[Entry], dice: random.Random) -> set[int | str]:
@@ -191,7 +225,11 @@ def cut(log: list[Entry], dice: random.Random) -> set[int | str]:
 
 MUTATIONS: tuple[Mutation, ...] = (
     drop_batch,
-    drop_first_batch,
+    drop_first_batches,
+    drop_first_batches_and_say_so,
+    drop_first_batches_and_take_another_statement,
+    drop_first_batches_and_what_was_said,
+    drop_a_part_of_what_was_said,
     drop_newest_batch,
     drop_host,
     drop_enrolment,
@@ -212,6 +250,38 @@ MUTATIONS: tuple[Mutation, ...] = (
     fork,
     cut,
 )
+
+
+def _drop_first_batches(log: list[Entry], dice: random.Random) -> str:
+    """Of one host, at least one of them and not all; the host."""
+    host = dice.choice(_HOSTS)
+    own = [at for at in range(_FIRST, len(log)) if _message(log[at]).host == host]
+    gone = set(own[: dice.randint(1, len(own) - 1)])
+    log[:] = [entry for at, entry in enumerate(log) if at not in gone]
+    return host
+
+
+def _first_index(log: list[Entry], host: str) -> int:
+    """Of the first batch that the log has of the host."""
+    return next(at for at in range(_FIRST, len(log)) if _message(log[at]).host == host)
+
+
+def _first(log: list[Entry], host: str) -> Beginning:
+    """Where what the log has of the host begins."""
+    return Beginning.of(batch.decode(log[_first_index(log, host)].content))
+
+
+def _fields(entry: Entry) -> dict[str, str]:
+    return dict(ControlAction.FromString(entry.content).fields)
+
+
+def _enrolment(entry: Entry, fields: dict[str, str]) -> Entry:
+    """The enrolment with other fields; without those that are empty."""
+    action = ControlAction.FromString(entry.content)
+    left = {name: text for name, text in (dict(action.fields) | fields).items() if text}
+    action.ClearField("fields")
+    action.fields.update(left)
+    return replace(entry, content=action.SerializeToString())
 
 
 def _any_but_the_last(dice: random.Random) -> int:

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from landfast import batch as batches
 from landfast import event
+from landfast.beginning import Beginning
 from landfast.event import Event
 from landfast.v1.batch_pb2 import NoticeKind
 from landfast.verdict import Verdict
 from landfast_agent import spool_file
-from landfast_agent.errors import Unavailable
-from landfast_agent.spool import IN_FLIGHT, Limits, Spool
+from landfast_agent.errors import Refused, Unavailable
+from landfast_agent.promises import promise
+from landfast_agent.spool import IN_FLIGHT, Limits, Spool, Superseded
 from landfast_agent.spool_file import Mark
 from tests.testbed.event_keys import public, signer
 from tests.unit.recording.builders import batch, notice, record
@@ -25,12 +27,12 @@ def draft(*numbers, verdict=Verdict.ALLOW, **fields):
     return batch([record(verdict=verdict, cookie=number) for number in numbers], host="", first_sequence=0, **fields)
 
 
-def drain(spool):
-    """Everything that is sent, acknowledged window by window."""
+def drain(spool, promised=None):
+    """Everything that is sent, acknowledged window by window by who was promised it."""
     views = []
     while pending := spool.pending():
         views += [batches.decode(sealed.data) for sealed in pending]
-        spool.acknowledge(pending[-1].last_sequence)
+        spool.acknowledge(pending[-1].last_sequence, promised)
     return views
 
 
@@ -228,6 +230,178 @@ def test_what_may_have_been_sent_is_never_folded(path):
         if n % 50 == 49:
             spool.acknowledge(spool.pending()[2].last_sequence)
     check_chain([batches.decode(data) for data in sent.values()])
+
+
+def joined(path, host="hall-1"):
+    """What the host says, when it enrols, of where it begins."""
+    with promise(path, host) as beginning:
+        return beginning
+
+
+def begins(views):
+    """Where what is sent begins."""
+    return Beginning.of(views[0])
+
+
+def keyless():
+    raise Unavailable("event key: it is damaged")
+
+
+def standalone(path, limits=None):
+    return Spool(path, "hall-1", KEY, limits, standalone=True)
+
+
+def test_a_host_that_never_recorded_begins_at_one(path):
+    assert joined(path) == Beginning()
+    spool = Spool(path, "hall-1", KEY)
+    spool.append([draft(1), draft(2)], MARK)
+    assert begins(drain(spool, spool.promised())) == Beginning()
+    assert spool.promised() is None
+
+
+def test_what_is_recorded_on_its_own_after_the_enrolment_is_the_controllers(path):
+    """Until somebody restarts the daemon, which does not know of it."""
+    alone = standalone(path)
+    alone.append([draft(1), draft(2)], MARK)
+    alone.append([draft(3)], MARK)
+    promised = joined(path)
+    assert promised == Beginning(4, alone.tip.sealed)
+    for number in range(4, 4 + 3 * IN_FLIGHT):
+        alone.append([draft(number)], MARK)
+    assert alone.statistics().acknowledged == 3
+    alone.close()
+    spool = Spool(path, "hall-1", KEY)
+    views = drain(spool, spool.promised())
+    assert (begins(views), cookies(views)) == (promised, list(range(4, 4 + 3 * IN_FLIGHT)))
+    assert joined(path) == Beginning(4 + 3 * IN_FLIGHT, spool.tip.sealed)
+
+
+def test_a_daemon_that_opens_its_spool_only_after_the_enrolment(path):
+    promised, alone = joined(path), standalone(path)
+    alone.append([draft(1)], MARK)
+    assert alone.statistics().acknowledged == 0
+    spool = Spool(path, "hall-1", KEY)
+    assert begins(drain(spool, spool.promised())) == promised == Beginning()
+
+
+def test_folding_leaves_the_beginning_where_it_is(path):
+    alone = standalone(path, Limits(backlog=1 << 20))
+    alone.append([draft(1)], MARK)
+    promised = joined(path)
+    for n in range(300):
+        alone.append([draft(*range(100))], MARK)
+        if n == 200:
+            assert joined(path) == promised
+    spool = Spool(path, "hall-1", KEY)
+    views = drain(spool, spool.promised())
+    assert folded(views)[0] > 0
+    assert begins(views) == promised
+
+
+def test_before_there_is_a_key_everything_waits_and_is_what_a_host_begins_with(path):
+    Spool(path, "hall-1", keyless, standalone=True).append([draft(1)], MARK)
+    promised = joined(path)
+    spool = standalone(path)
+    spool.append([draft(2)], MARK)
+    assert promised == Beginning()
+    assert begins(drain(spool, spool.promised())) == promised
+
+
+def test_what_waits_is_what_a_host_begins_with_when_it_enrols_again(path):
+    spool = Spool(path, "hall-1", KEY)
+    for number in range(2 * IN_FLIGHT):
+        spool.append([draft(number)], MARK)
+    spool.acknowledge(5)
+    first = joined(path)
+    assert first == begins([batches.decode(spool.pending()[0].data)])
+    assert joined(path) == first
+    assert begins(drain(Spool(path, "hall-1", KEY), spool.promised())) == first
+
+
+def test_what_was_promised_since_is_not_acknowledged_by_who_was_connected_before(path):
+    spool = Spool(path, "hall-1", KEY)
+    for number in range(5):
+        spool.append([draft(number)], MARK)
+    spool.acknowledge(2)
+    before = spool.promised()
+    promised = joined(path)
+    for older in (before, spool.promised()):
+        with pytest.raises(Superseded, match="enrolled again"):
+            spool.acknowledge(3, older)
+        assert spool.statistics().acknowledged == 2
+        joined(path)
+    spool.acknowledge(2, before)
+    views = drain(spool, spool.promised())
+    assert (begins(views), views[-1].last) == (promised, 5)
+
+
+def test_a_promise_that_the_controller_has_refused_is_none(path):
+    alone = standalone(path)
+    alone.append([draft(1)], MARK)
+    with pytest.raises(Refused), promise(path, "hall-1"):
+        raise Refused("the token is used up")
+    alone.append([draft(2)], MARK)
+    assert alone.statistics().acknowledged == 2
+    with pytest.raises(Unavailable), promise(path, "hall-1"):
+        raise Unavailable("no answer: the controller may have it, or not")
+    alone.append([draft(3)], MARK)
+    with pytest.raises(Refused), promise(path, "hall-1"):
+        raise Refused("the token is used up")
+    alone.append([draft(4)], MARK)
+    assert alone.statistics().acknowledged == 2
+    assert joined(path).first == 3
+
+
+def test_batches_say_from_where_on_they_are_a_controllers(path):
+    """Since the first enrolment with this chain."""
+    spool = standalone(path)
+    spool.append([draft(1)], MARK)
+    joined(path)
+    spool.append([draft(2)], MARK)
+    with pytest.raises(Unavailable), promise(path, "hall-1"):
+        raise Unavailable("no answer: nobody may ever know of it")
+    spool = Spool(path, "hall-1", KEY)
+    views = drain(spool, spool.promised())
+    spool.append([draft(3)], MARK)
+    joined(path)
+    spool.append([draft(4)], MARK)
+    views += drain(spool, spool.promised())
+    assert [view.message.begins for view in views] == [2, 2, 2]
+    assert [batches.decode(data).message.begins for data in spool_file.history(path)] == [0, 2, 2, 2]
+    spool.close()
+    joined(path, "hall-2")
+    spool = Spool(path, "hall-2", partial(signer, "hall-2"))
+    spool.append([draft(5)], MARK)
+    assert [batches.decode(each.data).message.begins for each in spool.pending()] == [1]
+    spool.acknowledge(1, spool.promised())
+    joined(path)
+    spool = Spool(path, "hall-1", KEY)
+    spool.append([draft(6)], MARK)
+    assert [batches.decode(each.data).message.begins for each in spool.pending()] == [1]
+
+
+def test_a_host_that_joins_by_another_name_begins_anew(path):
+    alone = standalone(path)
+    alone.append([draft(1)], MARK)
+    promised = joined(path, "hall-2")
+    alone.append([draft(2)], MARK, clean=True)
+    alone.close()
+    spool = Spool(path, "hall-2", partial(signer, "hall-2"))
+    spool.append([draft(3)], MARK)
+    assert begins([batches.decode(spool.pending()[0].data)]) == promised == Beginning()
+
+
+def test_a_spool_from_before_there_were_promises(path):
+    Spool(path, "hall-1", KEY, standalone=True).append([draft(1)], MARK)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE promises")
+    assert joined(path).first == 2
+
+
+def test_a_spool_that_cannot_be_written_enrols_nobody(path):
+    path.mkdir()
+    with pytest.raises(Unavailable, match=r"spool .*: .*Is a directory.*; make room or repair the disk"):
+        joined(path)
 
 
 @settings(max_examples=25, deadline=None)
