@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from tests.testbed import Cgroup, Network, owned
 from tests.testbed.leftovers import mine, remove_leftovers
 
-settings.register_profile("landfast", suppress_health_check=[HealthCheck.too_slow])  # so may be the machine
+#: The machine may be slow.
+settings.register_profile("landfast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("landfast")
 
 _KERNEL_TESTS = ("bpf", "netns", "e2e", "fault", "load", "vm")

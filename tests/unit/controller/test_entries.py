@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from landfast.tlog import bundle
@@ -48,7 +48,6 @@ def _some(count: int, seed: int = 0) -> list[bytes]:
     return [dice.randbytes(dice.randrange(9, 40)) for _ in range(count)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=8))
 def test_what_is_committed_is_read_whatever_was_not(tmp_path_factory: pytest.TempPathFactory, steps) -> None:
     log = Log(tmp_path_factory.mktemp("log"))
