@@ -29,7 +29,7 @@ FOLLOWED, STOPPED = "one auditor follows", "and another has stopped"
 INGEST, FOLLOWING = "ingest", "following"
 
 _HOSTS = 8
-_BATCHES, _BARE_BATCHES, _MESSAGES = 50, 304, 2000  # of a host in one turn: each takes some tenths of a second
+_BATCHES, _BARE_BATCHES, _MESSAGES = 50, 300, 2000  # of a host in one turn: each takes some tenths of a second
 _LOAD = 5  # batches of a host at a time, while events are waited for
 _DRIFT = 0.15  # how far the bare server may lie apart in the first and the second half of the rounds
 
