@@ -43,7 +43,7 @@ test-long: ## what waits for things to expire, and a controller in an attacker's
 
 test-fault: ## kills, upgrades and failing disks at random moments, for an hour; not part of `make test`
 	@scripts/setup strace
-	$(PYTEST) $(SIDE_BY_SIDE) tests/fault $(ARGS)
+	$(PYTEST) -n 2 --dist loadfile tests/fault $(ARGS)
 
 conformance: ## every way out under Landfast and its rivals, into docs/conformance.md; ARGS="--only 'udp*'" for some
 	@scripts/setup gcc libc6-dev iproute2 nftables
