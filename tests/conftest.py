@@ -16,7 +16,8 @@ from landfast_agent.instance import Instance
 from tests.testbed import Cgroup, Network, owned
 from tests.testbed.leftovers import mine, remove_leftovers
 
-settings.register_profile("landfast", suppress_health_check=[HealthCheck.too_slow])  # so may be the machine
+# Slow may also be the machine.
+settings.register_profile("landfast", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("landfast")
 
 _KERNEL_TESTS = ("bpf", "netns", "e2e", "fault", "load", "vm")
