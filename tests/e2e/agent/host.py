@@ -102,7 +102,7 @@ class Host:
     def start(self, *words: str | Path) -> Program:
         """Starts the daemon with the policy file, or with `words`, and waits until commands can ask it."""
         program = self.daemon(*(words or ("--policy", self.policy)))
-        return program.ready(lambda: self.asked() is not None, _START_S)
+        return program.ready(lambda: (self.asked() or {}).get("pid") == program.pid, _START_S)  # not one that ends
 
 
 @contextmanager
