@@ -1,7 +1,7 @@
 """python -m bench.log.bare DIRECTORY: the rival, the simplest server that takes what agents push.
 
-The same library, TLS, stream and bytes as the controller's Push. Each message is acknowledged by its number; nothing else
-happens: what comes is not even decoded.
+The same library, TLS, stream and bytes as the controller's Push. Each message is acknowledged by its number. Nothing
+else happens: what comes is not even decoded.
 """
 
 import asyncio

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import IPRoute, netns
+from pyroute2 import IPRoute, config, netns
 
 from tests.testbed.cgroup import Cgroup
 from tests.testbed.processes import end_all, in_network
+
+# A socket elsewhere is made by a process that is forked for it, which takes its time on a busy machine. Seconds.
+config.default_communicate_timeout, config.default_create_socket_timeout = 5, 60
 
 _JOIN_CGROUP = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 

@@ -87,7 +87,7 @@ class Fleet:
                 await asyncio.sleep(0.1)
 
     def _has_nothing_left(self) -> bool:
-        daemon = json.loads(self.host.run("status", "--json").stdout).get("daemon")
+        daemon = self.host.asked()
         if not daemon or not daemon["uplink"]["connected"]:
             return False
         return daemon["recorder"]["waiting"] == daemon["spool"]["waiting"] == 0

@@ -181,9 +181,17 @@ async def test_a_host_whose_batches_do_not_arrive_is_silent_though_it_is_connect
     async with watched.channel(stuck) as channel:
         stream: Any = AgentServiceStub(channel).Sync()
         await stream.write(SyncRequest(hello=Hello()))
-        while not (found := await asyncio.to_thread(_listed, approver)):
-            await stream.write(SyncRequest(health=Health()))
-            await _push(watched, chatty, chain.batch(events=1))
+
+        async def live() -> None:
+            while True:
+                await stream.write(SyncRequest(health=Health()))
+                await _push(watched, chatty, chain.batch(events=1))
+                await asyncio.sleep(0.2)
+
+        async with asyncio.TaskGroup() as group:
+            living = group.create_task(live())
+            found = await _until(lambda: _listed(approver))
+            living.cancel()
     (opened,) = found
     assert (opened["rule"], opened["subject"]) == ("silent-host", "stuck")
     assert "no batch came from stuck" in opened["text"]

@@ -26,6 +26,8 @@ class Policies:
     def __init__(self):
         self.seen = []
         self.delay = 0.0
+        self.may_load = asyncio.Event()
+        self.may_load.set()
 
     def hello(self):
         return Hello(agent_version="0.1.0", kernel="6.18", boot_id="b", hooks=["cgroup/connect4"])
@@ -34,6 +36,7 @@ class Policies:
         return Health(tagged_processes=23)
 
     async def on_policy(self, policy):
+        await self.may_load.wait()
         await asyncio.sleep(self.delay)
         self.seen.append(policy)
         return PolicyState(

@@ -70,12 +70,12 @@ async def test_policies_arrive_and_what_became_of_them_is_told(deployment, agent
 
 async def test_while_one_policy_is_loaded_only_the_newest_waits(deployment, agent):
     await propose(deployment, "10.2.0.0/16")
-    agent.host.delay = 0.5
+    agent.host.may_load.clear()
     async with agent:
         await until(lambda: agent.uplink.state().connected, "it connects")
-        await asyncio.sleep(0.1)
         for number in range(5):
             newest = await propose(deployment, f"10.{10 + number}.0.0/16")
+        agent.host.may_load.set()
         await until(lambda: agent.host.seen and agent.host.seen[-1].version == newest.policy.version, "the newest")
         assert len(agent.host.seen) <= 3
 
