@@ -162,10 +162,11 @@ def sleeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def refusal(plane: Plane, pid: int, agent: int | None = None) -> str:
-    before = sorted(tasks.everything(plane.maps), key=lambda task: task.tgid)
+    """Nobody has gained a tag. Numbers of those who are long gone may be given to others meanwhile, and lose theirs."""
+    before = {*tasks.everything(plane.maps)}
     with pytest.raises(Refused) as refused:
         Tagger(plane.maps, Lockout(agent), plane.guard).tag_tree(pid, plane.tags(["eu"]))
-    assert sorted(tasks.everything(plane.maps), key=lambda task: task.tgid) == before
+    assert {*tasks.everything(plane.maps)} <= before
     return str(refused.value)
 
 
