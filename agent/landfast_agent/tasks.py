@@ -10,7 +10,9 @@ from landfast_agent.errors import Unavailable
 from landfast_agent.layout import BIRTH, IMAGE, TASK
 from landfast_agent.maps import Maps
 
-_BIRTHS = 16384
+#: Forks that the kernel remembers: `births` of bpf/maps.h.
+BIRTHS = 16384
+
 _FILTER = 4096  # LF_FILTER
 
 
@@ -155,5 +157,5 @@ def birth_of(maps: Maps, tgid: int) -> Birth | None:
 
 def births(maps: Maps) -> dict[int, Birth]:
     """Recent forks by child."""
-    entries = libbpf.map_lookup_batch(maps.fd("births"), 4, BIRTH.size, _BIRTHS)
+    entries = libbpf.map_lookup_batch(maps.fd("births"), 4, BIRTH.size, BIRTHS)
     return {int.from_bytes(key, "little"): Birth(*BIRTH.unpack(value)) for key, value in entries}

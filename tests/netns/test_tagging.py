@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from landfast_agent import tasks
-from landfast_agent.errors import BadInput, Refused
+from landfast_agent import tagger, tasks
+from landfast_agent.errors import BadInput, Refused, Unavailable
 from landfast_agent.lineage import Lineage
 from landfast_agent.lockout import Lockout
 from landfast_agent.tagger import Tagger
@@ -91,6 +91,18 @@ def test_a_fork_loop_does_not_outrun_the_tags(
         cgroup.freeze()
         assert later_than(sniffer, 0) != []
         assert later_than(sniffer, tagged_at + 0.01) == []
+
+
+def test_a_host_that_forks_faster_than_it_is_looked_at_is_told_so(
+    plane: Plane, servers: Network, cgroup: Cgroup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more forks than the kernel remembers nobody knows whose they were. Here a single one is too many."""
+    monkeypatch.setattr(tagger, "_FORKS", 0)
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    with Program(fork_loop(OUT4, 1), tmp_path / "loop.log", servers["enclave"], cgroup) as program:
+        with pytest.raises(Unavailable, match=f"process {program.pid}: .* may have been missed: stop it .SIGSTOP."):
+            plane.tagger.tag_tree(program.pid, plane.tags(["eu"]))
+        assert os.getpriority(os.PRIO_PROCESS, 0) == niceness
 
 
 def test_every_branch_of_a_tree_is_tagged(plane: Plane, servers: Network, cgroup: Cgroup, tmp_path: Path) -> None:

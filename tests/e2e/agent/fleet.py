@@ -102,18 +102,20 @@ class Fleet:
         return [(view.unix_ns(item) / 1e9, item) for view in views for _, item in view if not view.is_canary(item)]
 
     async def findings(self) -> list[str]:
-        """What an auditor finds wrong with the log, and what the host itself says that it lost."""
-        auditor = Person(self.deployment, self.host.directory)
+        """What an auditor finds wrong with the log as it is now, and what the host itself says that it lost."""
+        auditor, size = Person(self.deployment, self.host.directory), await self._size()
         await asyncio.to_thread(auditor.login, self.deployment.directory / "first-approver.pem")
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [*CLI, "audit", "verify", "--json"],
-            check=False,
-            capture_output=True,
-            env=auditor.environment,
-        )
-        found = json.loads(done.stdout)
+        async with asyncio.timeout(60):
+            while (found := await asyncio.to_thread(_verified, auditor))["checkpoint"]["size"] < size:
+                await asyncio.sleep(0.2)
         return [f"{each['kind']}: {each['text']}" for name in _VERDICTS for each in found[name]["findings"]]
+
+    async def _size(self) -> int:
+        """Entries of the log."""
+        auditor = await self.deployment.identity("auditor")
+        async with self.deployment.channel(auditor) as channel:
+            stream = AuditServiceStub(channel).Subscribe(SubscribeRequest(from_index=0))
+            return max([each.index async for each in stream]) + 1
 
     async def actions(self) -> list[ControlAction]:
         """What else is in the log."""
@@ -161,3 +163,10 @@ async def fleet(directory: Path, settings: str = "", prefix: Sequence[str] = ())
             made.agent.kill()
         remove_instance(made.host.instance.name)
         deployment.remove()
+
+
+def _verified(auditor: Person) -> dict[str, Any]:
+    command = [*CLI, "audit", "verify", "--json"]
+    done = subprocess.run(command, check=False, capture_output=True, env=auditor.environment)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
