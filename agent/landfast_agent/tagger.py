@@ -130,14 +130,16 @@ class Tagger:
         """
         if not psutil.pid_exists(root):
             raise BadInput(f"process {root} does not exist: give the id of a running process")
-        lineage = Lineage.now(self._maps)
-        self._refuse([root, *lineage.descendants({root}) & lineage.parents.keys() - {root}])
-        return self.tag_again(root, tags)
+        with self._one_hunt, _before_others():
+            forks = _forks()
+            lineage = Lineage.now(self._maps)
+            self._refuse([root, *lineage.descendants({root}) & lineage.parents.keys() - {root}])
+            return self._hunt(root, tags, forks)
 
     def tag_again(self, root: int, tags: int) -> Tagged:
         """The same of a tree that carried the tags before, whatever it has opened since."""
-        with self._one_hunt, _before_others(), tasks.hunting(self._maps, tags) as hunt:
-            return self._hunt(root, tags, hunt)
+        with self._one_hunt, _before_others():
+            return self._hunt(root, tags, _forks())
 
     def _refuse(self, family: list[int]) -> None:
         for pid in family:
@@ -150,12 +152,17 @@ class Tagger:
                 f"descriptors, and could open there what nobody judges: stop one of them"
             )
 
-    def _hunt(self, root: int, tags: int, hunt: int) -> Tagged:
+    def _hunt(self, root: int, tags: int, forks: int) -> Tagged:
+        with tasks.hunting(self._maps, tags) as hunt:
+            return self._look(root, tags, hunt, forks)
+
+    def _look(self, root: int, tags: int, hunt: int, forks: int) -> Tagged:
         """Over when nobody untagged lives in the tree, and nobody was born untagged since the last look.
 
-        Raises Unavailable when somebody may have been missed.
+        `forks` is how many there had been when nobody could be missed yet. Raises Unavailable when somebody may have
+        been missed since.
         """
-        result, looked_ns, forks = Tagged(), 0, _forks()
+        result, looked_ns = Tagged(), 0
         self.tag_process(root, tags, result, hunt=hunt)
         for _ in range(_PASSES):
             lineage, found = Lineage.now(self._maps), self._found(hunt)

@@ -1,11 +1,17 @@
 """`landfast-agent unload`: removes enforcement from this host."""
 
+import os
+import time
+from contextlib import suppress
+
 import click
 
 from landfast_agent import devices, loader, lock
 from landfast_agent.ask import ask
 from landfast_agent.errors import BadInput, Refused, Unavailable
 from landfast_agent.instance import Instance
+
+_END_S = 10.0  # in which the daemon ends, once it has answered
 
 
 @click.command("unload", short_help="Remove enforcement from this host.")
@@ -33,9 +39,22 @@ def command(instance: Instance, reason: str, force: bool) -> None:
         if not force:
             raise Unavailable(f"{error}\nor use --force: then nothing records that enforcement ended") from error
         _require_no_daemon(instance)
+    else:
+        _await_end(instance)
     devices.detach(instance)
     loader.unload(instance)
     click.echo(f"instance {instance.name} is unloaded: nothing is enforced on this host by it any more")
+
+
+def _await_end(instance: Instance) -> None:
+    """The daemon answers before it ends; whoever starts another one at once must not meet it."""
+    ends = time.monotonic() + _END_S
+    while time.monotonic() < ends:
+        with suppress(Refused):
+            os.close(lock.hold(instance))
+            return
+        time.sleep(0.02)
+    _require_no_daemon(instance)
 
 
 def _require_no_daemon(instance: Instance) -> None:
