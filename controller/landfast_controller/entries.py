@@ -25,6 +25,11 @@ class EntriesError(SQLAlchemyError):
     """A file cannot be read or written: which, and why. To be handled as what the database raises."""
 
 
+def missing(path: str | Path) -> EntriesError:
+    """What is to be raised for a file that the database tells of, and that is not there."""
+    return EntriesError(f"{path} is missing; {_REMEDY}")
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an encoded entry is in its bundle's file, behind its length: both in bytes."""
@@ -60,7 +65,7 @@ class Entries:
             self._write(number, end if number == index // WIDTH else 0, bundle.encode(members))
 
     def read(self, places: Sequence[Place]) -> list[bytes]:
-        """Encoded entries. Raises FileNotFoundError when one is pruned."""
+        """Encoded entries. Raises FileNotFoundError when one is not there: perhaps it was pruned meanwhile."""
         found = []
         for number, group in groupby(places, key=lambda place: place.index // WIDTH):
             with self._opened(number, os.O_RDONLY) as file:
@@ -68,7 +73,7 @@ class Entries:
         return found
 
     def bundle(self, number: int, end: int) -> bytes:
-        """The bundle as it is served, up to `end` in its file. Raises FileNotFoundError when it is pruned."""
+        """The bundle as it is served, up to `end` in its file. Raises FileNotFoundError as `read` does."""
         with self._opened(number, os.O_RDONLY) as file:
             return self._part(number, file, 0, end)
 
@@ -86,7 +91,7 @@ class Entries:
         present = set(self._numbers())
         for number in range(oldest // WIDTH, newest.index // WIDTH + 1):
             if number not in present:
-                raise EntriesError(f"{self._path(number)} is missing; {_REMEDY}")
+                raise missing(self._path(number))
         path = self._path(newest.index // WIDTH)
         with self._told(path):
             size = path.stat().st_size

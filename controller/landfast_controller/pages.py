@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landfast.tlog import bundle
-from landfast.tlog.bundle import Kind
+from landfast.tlog.bundle import HEAD_SIZE, Kind
 from landfast_controller import schema
-from landfast_controller.entries import Place
+from landfast_controller.entries import Place, missing
 from landfast_controller.errors import OutOfRangeError
 from landfast_controller.pruning import records
 from landfast_controller.schema import LARGEST_INTEGER
@@ -38,12 +37,6 @@ class Entry:
         """As the tree has it."""
         return bundle.Entry(self.kind, self.received_ns, self.content).encode()
 
-    @classmethod
-    def decode(cls, index: int, encoded: bytes) -> Self:
-        """Raises TlogError for what is no entry of ours."""
-        entry = bundle.Entry.decode(encoded)
-        return cls(index, entry.received_ns, entry.kind, entry.content)
-
 
 @dataclass(frozen=True)
 class Page:
@@ -56,21 +49,27 @@ class Page:
 async def read(store: Store, start: int, head: int, hosts: Sequence[str]) -> Page:
     """The next page of `start` to below `head`: control actions, and batches of `hosts` (none: of all).
 
-    Raises OutOfRangeError when some of that is pruned.
+    Raises OutOfRangeError when some of that is pruned, EntriesError when a file cannot be read.
     """
     async with store.reading() as connection:
         if start < (oldest := await records.oldest(connection)):
             raise await _pruned(connection, f"index {start}", oldest)
-        query = select(_t.index, _t.offset, _t.size).where(_t.index >= start, _t.index < head)
+        query = select(_t.index, _t.received_ns, _t.kind, _t.offset, _t.size)
+        query = query.where(_t.index >= start, _t.index < head)
         if hosts:
             query = query.where(or_(_t.kind == Kind.CONTROL, _t.host.in_(hosts)))
-        rows = await connection.execute(query.order_by(_t.index).limit(_PAGE))
-        found = [Place(*row) for row in rows]
+        rows = (await connection.execute(query.order_by(_t.index).limit(_PAGE))).all()
     try:
-        encoded = await asyncio.to_thread(store.entries.read, found)
-    except FileNotFoundError:
-        raise OutOfRangeError(f"index {start}: it is being pruned just now; ask for later ones") from None
-    entries = [Entry.decode(place.index, each) for place, each in zip(found, encoded, strict=True)]
+        encoded = await asyncio.to_thread(store.entries.read, [Place(index, *place) for index, _, _, *place in rows])
+    except FileNotFoundError as error:
+        async with store.reading() as connection:
+            if start < (oldest := await records.oldest(connection)):
+                raise await _pruned(connection, f"index {start}", oldest) from None
+        raise missing(error.filename) from None
+    entries = [
+        Entry(index, received_ns, Kind(kind), each[HEAD_SIZE:])
+        for (index, received_ns, kind, *_), each in zip(rows, encoded, strict=True)
+    ]
     return Page(entries, entries[-1].index + 1 if len(entries) == _PAGE else head)
 
 

@@ -12,6 +12,7 @@ from landfast.tlog import merkle, minimum, tiles, witness
 from landfast.tlog.errors import TlogError
 from landfast.tlog.tiles import ENTRIES, Tile
 from landfast_controller import schema
+from landfast_controller.entries import missing
 from landfast_controller.errors import InvalidError, NotFoundError, OutOfRangeError
 from landfast_controller.pruning import records
 from landfast_controller.store import Store
@@ -79,7 +80,7 @@ async def _end(connection: AsyncConnection, tile: Tile) -> int:
     """Where the last entry of a bundle ends in its file."""
     oldest = await records.oldest(connection)
     if tile.begin < oldest:
-        raise _pruned(tile, f"the log begins at index {oldest}")
+        raise OutOfRangeError(f"{tile.path}: its entries are pruned; the log begins at index {oldest}")
     query = select(_log.offset + _log.size).where(_log.index == tile.end - 1)
     end: int = (await connection.execute(query)).scalar_one()
     return end
@@ -88,9 +89,7 @@ async def _end(connection: AsyncConnection, tile: Tile) -> int:
 async def _bundle(store: Store, tile: Tile, end: int) -> bytes:
     try:
         return await asyncio.to_thread(store.entries.bundle, tile.index, end)
-    except FileNotFoundError:
-        raise _pruned(tile, "since just now") from None
-
-
-def _pruned(tile: Tile, words: str) -> OutOfRangeError:
-    return OutOfRangeError(f"{tile.path}: its entries are pruned; {words}")
+    except FileNotFoundError as error:
+        async with store.reading() as connection:
+            await _end(connection, tile)  # it was pruned meanwhile
+        raise missing(error.filename) from None

@@ -156,3 +156,13 @@ async def test_a_file_that_cannot_be_written_stores_nothing(store: Store, tmp_pa
     file.with_name("away").rename(file)
     await store.write(lambda transaction: _append(transaction, b"third"))
     assert [entry.content for entry in (await read(store, 0, 2, ())).entries] == [b"first", b"third"]
+
+
+async def test_an_entry_whose_bytes_are_spoilt_holds_up_no_reader(store: Store, tmp_path: Path) -> None:
+    """Auditors find it, as altered; who follows the log, and the rules for incidents, go on."""
+    for content in (b"first", b"second"):
+        await store.write(lambda transaction, content=content: _append(transaction, content))
+    with (tmp_path / LOG / "tile" / "entries" / "000").open("r+b") as file:
+        file.write(bytes(20))
+    page = await read(store, 0, 2, ())
+    assert [(entry.index, entry.kind, entry.content) for entry in page.entries][1] == (1, Kind.CONTROL, b"second")

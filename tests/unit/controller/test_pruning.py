@@ -9,12 +9,15 @@ import pytest
 from sqlalchemy import delete
 
 from landfast.tlog.bundle import Kind
+from landfast.tlog.tiles import ENTRIES, Tile
 from landfast_controller import config, schema
+from landfast_controller.entries import EntriesError
 from landfast_controller.errors import BadInputError, OutOfRangeError
 from landfast_controller.exports import Reading
 from landfast_controller.incidents.records import move
 from landfast_controller.pages import read
 from landfast_controller.pruning import records
+from landfast_controller.resources import _bundle
 from landfast_controller.store import NewEntry, Store, Transaction
 
 _DAY_NS = 24 * 3600 * 10**9
@@ -111,11 +114,15 @@ async def test_a_pruning_is_announced_once(store: Store) -> None:
 async def test_a_page_that_is_partly_pruned_is_refused(store: Store) -> None:
     await _append(store, 50, 300)
     store.entries.remove_before(256)
-    with pytest.raises(OutOfRangeError, match="index 255: it is being pruned just now"):
+    with pytest.raises(EntriesError, match="tile/entries/000 is missing; restore database and entries from one backup"):
         await read(store, 255, 300, ())
+    with pytest.raises(EntriesError, match="tile/entries/000 is missing"):
+        await _bundle(store, Tile(ENTRIES, 0), 100)
     await store.write(lambda transaction: _delete(transaction, 256))
     with pytest.raises(OutOfRangeError, match="index 255: the log begins at index 256, stored at "):
         await read(store, 255, 300, ())
+    with pytest.raises(OutOfRangeError, match="tile/entries/000: its entries are pruned"):
+        await _bundle(store, Tile(ENTRIES, 0), 100)
     assert [entry.index for entry in (await read(store, 256, 300, ())).entries][:2] == [256, 257]
 
 
