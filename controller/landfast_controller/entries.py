@@ -25,9 +25,11 @@ class EntriesError(SQLAlchemyError):
     """A file cannot be read or written: which, and why. To be handled as what the database raises."""
 
 
-def missing(path: str | Path) -> EntriesError:
-    """What is to be raised for a file that the database tells of, and that is not there."""
-    return EntriesError(f"{path} is missing; {_REMEDY}")
+class MissingError(EntriesError):
+    """A file is not there: which. Where it is read, it may have been pruned meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is missing; {_REMEDY}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Entries:
             self._write(number, end if number == index // WIDTH else 0, bundle.encode(members))
 
     def read(self, places: Sequence[Place]) -> list[bytes]:
-        """Encoded entries. Raises FileNotFoundError when one is not there: perhaps it was pruned meanwhile."""
+        """Encoded entries. Raises MissingError, or EntriesError for what cannot be read."""
         found = []
         for number, group in groupby(places, key=lambda place: place.index // WIDTH):
             with self._opened(number, os.O_RDONLY) as file:
@@ -73,7 +75,7 @@ class Entries:
         return found
 
     def bundle(self, number: int, end: int) -> bytes:
-        """The bundle as it is served, up to `end` in its file. Raises FileNotFoundError as `read` does."""
+        """The bundle as it is served, up to `end` in its file. Raises as `read` does."""
         with self._opened(number, os.O_RDONLY) as file:
             return self._part(number, file, 0, end)
 
@@ -82,7 +84,7 @@ class Entries:
         for number in sorted(each for each in self._numbers() if each < index // WIDTH):
             path = self._path(number)
             with self._told(path):
-                path.unlink()
+                path.unlink(missing_ok=True)
             with suppress(OSError):  # others are in it
                 path.parent.rmdir()
 
@@ -91,7 +93,7 @@ class Entries:
         present = set(self._numbers())
         for number in range(oldest // WIDTH, newest.index // WIDTH + 1):
             if number not in present:
-                raise missing(self._path(number))
+                raise MissingError(self._path(number))
         path = self._path(newest.index // WIDTH)
         with self._told(path):
             size = path.stat().st_size
@@ -149,7 +151,7 @@ class Entries:
         try:
             yield
         except FileNotFoundError:
-            raise
+            raise MissingError(path) from None
         except OSError as error:
             raise EntriesError(f"{path}: {error.strerror}; make room, or mend the file system") from None
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from landfast.tlog import bundle
 from landfast.tlog.bundle import HEAD_SIZE, Kind
 from landfast_controller import schema
-from landfast_controller.entries import Place, missing
+from landfast_controller.entries import MissingError, Place
 from landfast_controller.errors import OutOfRangeError
 from landfast_controller.pruning import records
 from landfast_controller.schema import LARGEST_INTEGER
@@ -61,11 +61,11 @@ async def read(store: Store, start: int, head: int, hosts: Sequence[str]) -> Pag
         rows = (await connection.execute(query.order_by(_t.index).limit(_PAGE))).all()
     try:
         encoded = await asyncio.to_thread(store.entries.read, [Place(index, *place) for index, _, _, *place in rows])
-    except FileNotFoundError as error:
+    except MissingError:
         async with store.reading() as connection:
             if start < (oldest := await records.oldest(connection)):
                 raise await _pruned(connection, f"index {start}", oldest) from None
-        raise missing(error.filename) from None
+        raise
     entries = [
         Entry(index, received_ns, Kind(kind), each[HEAD_SIZE:])
         for (index, received_ns, kind, *_), each in zip(rows, encoded, strict=True)

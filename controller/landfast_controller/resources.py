@@ -12,7 +12,7 @@ from landfast.tlog import merkle, minimum, tiles, witness
 from landfast.tlog.errors import TlogError
 from landfast.tlog.tiles import ENTRIES, Tile
 from landfast_controller import schema
-from landfast_controller.entries import missing
+from landfast_controller.entries import MissingError
 from landfast_controller.errors import InvalidError, NotFoundError, OutOfRangeError
 from landfast_controller.pruning import records
 from landfast_controller.store import Store
@@ -89,7 +89,7 @@ async def _end(connection: AsyncConnection, tile: Tile) -> int:
 async def _bundle(store: Store, tile: Tile, end: int) -> bytes:
     try:
         return await asyncio.to_thread(store.entries.bundle, tile.index, end)
-    except FileNotFoundError as error:
+    except MissingError:
         async with store.reading() as connection:
-            await _end(connection, tile)  # it was pruned meanwhile
-        raise missing(error.filename) from None
+            await _end(connection, tile)  # raises if it was pruned meanwhile
+        raise

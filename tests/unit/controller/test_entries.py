@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from landfast.tlog import bundle
 from landfast.tlog.bundle import Kind
 from landfast.tlog.tiles import ENTRIES, WIDTH, Tile
-from landfast_controller.entries import Entries, EntriesError, Place, places
+from landfast_controller.entries import Entries, EntriesError, MissingError, Place, places
 from landfast_controller.pages import read
 from landfast_controller.store import LOG, NewEntry, Store, Transaction
 
@@ -93,9 +93,9 @@ def test_whole_bundles_are_removed(tmp_path: Path) -> None:
     assert [log.file(number).exists() for number in range(3)] == [False, True, True]
     log.check(oldest=WIDTH)
     assert log.files.read(log.places[WIDTH:]) == log.entries[WIDTH:]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(MissingError, match="tile/entries/000 is missing"):
         log.files.read(log.places)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(MissingError, match="tile/entries/000 is missing"):
         log.files.bundle(0, 100)
     assert (tmp_path / "tile" / "entries" / "note.txt").exists(), "what is not ours stays"
 
