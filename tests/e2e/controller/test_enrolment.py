@@ -139,16 +139,22 @@ def _unproved(host: str, what: str) -> EnrollRequest:
     return {"another request's": another, "another key's": theirs, "no proof": proofless, "no key": keyless}[what]
 
 
+async def _check_refused(deployment: Deployment, request: EnrollRequest, about: str) -> None:
+    """And the token is good for a better one."""
+    token = await deployment.token()
+    with pytest.raises(AioRpcError) as failure:
+        await _enrol(deployment, request, token)
+    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
+    assert details_of(failure).startswith(about)
+    await deployment.enrol(request.host, token)
+
+
 @pytest.mark.parametrize("what", ["another request's", "another key's", "no proof", "no key"])
 async def test_an_event_key_that_is_not_proved_is_refused_and_the_token_stays_good(
     deployment: Deployment, what: str
 ) -> None:
-    host, token = deployment.name("host"), await deployment.token()
-    with pytest.raises(AioRpcError) as failure:
-        await _enrol(deployment, _unproved(host, what), token)
-    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
-    assert details_of(failure).startswith("event_key")
-    await deployment.enrol(host, token)
+    host = deployment.name("host")
+    await _check_refused(deployment, _unproved(host, what), "event_key")
 
 
 async def _enrolments(deployment: Deployment, host: str) -> list[ControlAction]:
@@ -220,12 +226,8 @@ def _unsaid(host: str, what: str) -> EnrollRequest:
 async def test_a_beginning_that_is_not_signed_is_refused_and_the_token_stays_good(
     deployment: Deployment, what: str
 ) -> None:
-    host, token = deployment.name("host"), await deployment.token()
-    with pytest.raises(AioRpcError) as failure:
-        await _enrol(deployment, _unsaid(host, what), token)
-    assert code_of(failure) == StatusCode.INVALID_ARGUMENT
-    assert details_of(failure).startswith("beginning: ")
-    await deployment.enrol(host, token)
+    host = deployment.name("host")
+    await _check_refused(deployment, _unsaid(host, what), "beginning: ")
 
 
 async def test_a_host_is_held_to_where_it_said_that_it_begins(deployment: Deployment) -> None:
