@@ -112,10 +112,13 @@ class Entries:
         return self._directory / Tile(ENTRIES, number).path
 
     def _write(self, number: int, offset: int, data: bytes) -> None:
+        """A file is made for its first entry alone: where others are lost, nothing is added behind a hole."""
         path = self._path(number)
         with self._told(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._opened(number, os.O_WRONLY | os.O_CREAT) as file:
+            with self._opened(number, os.O_WRONLY | (0 if offset else os.O_CREAT)) as file:
+                if os.fstat(file).st_size < offset:
+                    raise EntriesError(f"{path} ends before byte {offset}; {_REMEDY}")
                 _write_all(file, data, offset)
                 os.ftruncate(file, offset + len(data))
                 os.fdatasync(file)

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -166,3 +166,15 @@ async def test_an_entry_whose_bytes_are_spoilt_holds_up_no_reader(store: Store, 
         file.write(bytes(20))
     page = await read(store, 0, 2, ())
     assert [(entry.index, entry.kind, entry.content) for entry in page.entries][1] == (1, Kind.CONTROL, b"second")
+
+
+@pytest.mark.parametrize("harm", [lambda file: file.unlink(), lambda file: os.truncate(file, 10)])
+async def test_nothing_is_added_behind_what_is_lost(store: Store, tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    await store.write(lambda transaction: _append(transaction, b"first"))
+    file = tmp_path / LOG / "tile" / "entries" / "000"
+    harm(file)
+    before = file.read_bytes() if file.exists() else None
+    with pytest.raises(EntriesError, match="restore database and entries from one backup"):
+        await store.write(lambda transaction: _append(transaction, b"second"))
+    assert (file.read_bytes() if file.exists() else None) == before
+    assert store.head.index == 1
